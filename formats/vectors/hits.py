@@ -1,0 +1,159 @@
+"""Rows of a vector file whose token is in the vocabulary, and the floats in them.
+
+Finding a row and reading its floats are two steps, so that no float is read that nobody asked
+for, and so that the reading can go to other workers than the one that decompresses a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import compress, count
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from formats.dataset.vocabulary import OOV_ID
+from formats.vectors.layout import BINARY, TEXT, drop_line_end
+from formats.vectors.records import Records
+
+# The vector as it is written in the file: the fields of a text row, or the bytes of the floats.
+FOUND = pa.schema(
+    [
+        pa.field("row", pa.int32(), nullable=False),
+        pa.field("position", pa.int64(), nullable=False),
+        pa.field("vector", pa.binary(), nullable=False),
+    ]
+)
+
+NOT_FINITE = "not finite"
+BAD_FLOAT = "bad float"
+
+
+class ParsedVectors(NamedTuple):
+    """Vectors read from found rows, and the rows that had none.
+
+    Attributes:
+        kept: indices of the rows that were read, ascending.
+        vectors: float32 [len(kept), dim].
+        rejected: (index, reason) of each row that is not a vector of finite floats.
+    """
+
+    kept: npt.NDArray[np.int64]
+    vectors: npt.NDArray[np.float32]
+    rejected: list[tuple[int, str]]
+
+
+def vocabulary_rows(tokens: Any) -> dict[bytes, int]:
+    """Maps each token of a vocabulary, as UTF-8, to its row; [PAD] and [UNK] are no words.
+
+    Args:
+        tokens: ``pa.StringArray`` of the whole vocabulary in the order of the ids.
+    """
+    first = OOV_ID + 1
+    return dict(zip(tokens[first:].cast(pa.binary()).to_pylist(), count(first), strict=False))
+
+
+def find_rows(records: Records, rows: Mapping[bytes, int]) -> Any:
+    """Picks the records whose token has a row in the vocabulary, as a batch of ``FOUND``."""
+    found = list(map(rows.get, records.tokens))
+    hit = [row is not None for row in found]
+    data, offset = records.data, records.offset
+    positions: list[int] = []
+    vectors: list[bytes] = []
+    for index in compress(range(len(hit)), hit):
+        start = records.starts[index]
+        positions.append(offset + start)
+        vectors.append(data[start + len(records.tokens[index]) + 1 : records.ends[index]])
+    return pa.record_batch(
+        [
+            pa.array(list(compress(found, hit)), pa.int32()),
+            pa.array(positions, pa.int64()),
+            pa.array(vectors, pa.binary()),
+        ],
+        schema=FOUND,
+    )
+
+
+def parse_vectors(found: Any, kind: str, dim: int) -> ParsedVectors:
+    """Reads the floats of found rows.
+
+    Text is read as ``np.float32`` reads it: to the nearest double, then to the nearest single.
+
+    Args:
+        found: a batch of ``FOUND``.
+        kind: ``text`` or ``binary``.
+        dim: dimensions of a vector.
+    """
+    column = found.column("vector")
+    if kind == BINARY:
+        return _keep_finite(_floats_of_binary(column, dim), {})
+    assert kind == TEXT
+    fields = b" ".join(column.to_pylist())
+    try:
+        return _keep_finite(_floats_of_text(fields, len(column), dim), {})
+    except (pa.ArrowInvalid, ValueError):
+        # Some row holds what is no number: read them one by one to find which.
+        return _parse_one_by_one(column.to_pylist(), dim)
+
+
+def _floats_of_binary(column: Any, dim: int) -> npt.NDArray[np.float32]:
+    values = column.buffers()[2]
+    start = column.offset * 4 * dim
+    data = np.frombuffer(values or b"", np.uint8)[start : start + len(column) * 4 * dim]
+    return data.view("<f4").astype(np.float32, copy=False).reshape(len(column), dim)
+
+
+def _floats_of_text(fields: bytes, rows: int, dim: int) -> npt.NDArray[np.float32]:
+    if not rows:
+        return np.empty((0, dim), np.float32)
+    spaces = np.flatnonzero(np.frombuffer(fields, np.uint8) == 0x20)
+    digits = fields.replace(b" ", b"")
+    # With the spaces gone, each field starts as many bytes earlier as spaces came before it.
+    offsets = np.empty(len(spaces) + 2, np.int32)
+    offsets[0] = 0
+    offsets[1:-1] = spaces - np.arange(len(spaces))
+    offsets[-1] = len(digits)
+    array = pa.StringArray.from_buffers(
+        len(spaces) + 1, pa.py_buffer(offsets), pa.py_buffer(digits)
+    )
+    with np.errstate(over="ignore"):
+        return array.cast(pa.float64()).to_numpy().astype(np.float32).reshape(rows, dim)
+
+
+def _parse_one_by_one(rows: list[bytes], dim: int) -> ParsedVectors:
+    vectors = np.zeros((len(rows), dim), np.float32)
+    bad: dict[int, str] = {}
+    for index, row in enumerate(rows):
+        try:
+            vectors[index] = _floats_of_text(drop_line_end(row), 1, dim)[0]
+        except (pa.ArrowInvalid, ValueError):
+            bad[index] = BAD_FLOAT
+    return _keep_finite(vectors, bad)
+
+
+def _keep_finite(vectors: npt.NDArray[np.float32], bad: dict[int, str]) -> ParsedVectors:
+    finite = np.isfinite(vectors).all(axis=1)
+    for index in np.flatnonzero(~finite).tolist():
+        bad.setdefault(index, NOT_FINITE)
+    if not bad:
+        return ParsedVectors(np.arange(len(vectors)), vectors, [])
+    kept = np.setdiff1d(np.arange(len(vectors)), np.fromiter(bad, np.int64, len(bad)))
+    return ParsedVectors(kept, vectors[kept], sorted(bad.items()))
+
+
+def gather_blocks(batches: Iterator[Any], block_bytes: int) -> Iterator[Any]:
+    """Joins small batches of one schema into blocks of at least so many bytes, in order."""
+    waiting: list[Any] = []
+    size = 0
+    for batch in batches:
+        if not batch.num_rows:
+            continue
+        waiting.append(batch)
+        size += batch.nbytes
+        if size >= block_bytes:
+            yield pa.concat_batches(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield pa.concat_batches(waiting)

@@ -1,0 +1,58 @@
+"""Rows of a vector file as they were found, before any float of them is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Records(NamedTuple):
+    """Some whole rows of a vector file, within one piece of its bytes.
+
+    The vector of row i is written in ``data[starts[i] + len(tokens[i]) + 1 : ends[i]]``.
+
+    Attributes:
+        data: the bytes.
+        offset: place of ``data[0]`` in the decompressed file.
+        tokens: the token of each row.
+        starts: where each token starts, within ``data``.
+        ends: where each vector ends, within ``data``.
+    """
+
+    data: bytes
+    offset: int
+    tokens: list[bytes]
+    starts: Sequence[int]
+    ends: Sequence[int]
+
+
+class RangeReport(NamedTuple):
+    """What the reading of one byte range found, for the proof that no row was missed.
+
+    A range's ``next`` must be the following range's ``first``, and the rows must add up to the
+    header's count. Places are byte offsets in the decompressed file. For text they are where a
+    row starts; for word2vec binary, the space (or the header's newline) before a row's token.
+
+    Attributes:
+        source: ordinal of the vector file among those of the job.
+        attempt: 0 for the reading in parallel, 1 for the reading in order after a failed proof.
+        start: the range's first byte.
+        first: place of the first row that belongs to the range.
+        next: place of the first row behind the range; the file's size behind the last row.
+        rows: how many rows belong to the range.
+        matched: how many of them have a token of the vocabulary.
+        last_token: token of the file's last row, when it belongs to this range.
+        ends_with_newline: whether the file's last row, when it belongs here, ends as a row does.
+        problem: why the range could not be read, else empty.
+    """
+
+    source: int
+    attempt: int
+    start: int
+    first: int
+    next: int
+    rows: int
+    matched: int = 0
+    last_token: bytes = b""
+    ends_with_newline: bool = True
+    problem: str = ""
