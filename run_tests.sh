@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Runs the tests, after making their environment in .venv. Arguments go to pytest.
+set -euo pipefail
+
+. "$(dirname "${BASH_SOURCE[0]}")/scripts/environment.sh"
+
+cd "$root"
+exec "$venv/bin/python" tests/network_guard/offline.py "$venv/bin/python" -m pytest "$@"
