@@ -45,3 +45,23 @@ REJECTS = pa.schema(
 
 SPLITS = ("train", "validation", "test")
 UNASSIGNED_SPLIT = -1
+
+# The vocabulary, whole and in the order of the ids, with how often each token was counted.
+VOCABULARY = pa.schema(
+    [
+        pa.field("token", pa.string(), nullable=False),
+        pa.field("count", pa.int64(), nullable=False),
+    ]
+)
+
+# Examples with token ids, before padding. `order` sorts them.
+EXAMPLES = pa.schema(
+    [
+        pa.field("token_ids", pa.list_(pa.int32()), nullable=False),
+        pa.field("label", pa.int64()),
+        pa.field("order", pa.uint64(), nullable=False),
+        pa.field("file", pa.int32(), nullable=False),
+        pa.field("offset", pa.int64(), nullable=False),
+        pa.field("split", pa.int8(), nullable=False),
+    ]
+)

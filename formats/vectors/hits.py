@@ -22,6 +22,8 @@ from formats.vectors.records import Records
 FOUND = pa.schema(
     [
         pa.field("row", pa.int32(), nullable=False),
+        pa.field("source", pa.int32(), nullable=False),
+        pa.field("attempt", pa.int8(), nullable=False),
         pa.field("position", pa.int64(), nullable=False),
         pa.field("vector", pa.binary(), nullable=False),
     ]
@@ -55,7 +57,7 @@ def vocabulary_rows(tokens: Any) -> dict[bytes, int]:
     return dict(zip(tokens[first:].cast(pa.binary()).to_pylist(), count(first), strict=False))
 
 
-def find_rows(records: Records, rows: Mapping[bytes, int]) -> Any:
+def find_rows(records: Records, rows: Mapping[bytes, int], source: int, attempt: int) -> Any:
     """Picks the records whose token has a row in the vocabulary, as a batch of ``FOUND``."""
     found = list(map(rows.get, records.tokens))
     hit = [row is not None for row in found]
@@ -69,6 +71,8 @@ def find_rows(records: Records, rows: Mapping[bytes, int]) -> Any:
     return pa.record_batch(
         [
             pa.array(list(compress(found, hit)), pa.int32()),
+            pa.array(np.full(len(positions), source, np.int32)),
+            pa.array(np.full(len(positions), attempt, np.int8)),
             pa.array(positions, pa.int64()),
             pa.array(vectors, pa.binary()),
         ],

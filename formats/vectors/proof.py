@@ -18,13 +18,11 @@ class Verdict(NamedTuple):
 
     Attributes:
         rows: rows of the file.
-        matched: rows whose token is in the vocabulary, duplicates counted.
         warnings: irregularities that were read around.
         problem: the damage that the reports show; None if the file is whole.
     """
 
     rows: int
-    matched: int
     warnings: list[str]
     problem: DataError | None
 
@@ -40,7 +38,6 @@ def judge(reports: Sequence[RangeReport], layout: Layout, size: int | None, name
     """
     reports = sorted(reports, key=lambda report: report.start)
     rows = sum(report.rows for report in reports)
-    matched = sum(report.matched for report in reports)
     warnings: list[str] = []
     problem = _broken_chain(reports, size, name) if layout.kind == BINARY else None
     last = next((report for report in reversed(reports) if report.rows), None)
@@ -68,7 +65,7 @@ def judge(reports: Sequence[RangeReport], layout: Layout, size: int | None, name
             f"{name}: the last row has no newline at its end; it was read as it stands, but the "
             "file may have been cut there"
         )
-    return Verdict(rows, matched, warnings, problem)
+    return Verdict(rows, warnings, problem)
 
 
 def _broken_chain(

@@ -40,7 +40,6 @@ class RangeReport(NamedTuple):
         first: place of the first row that belongs to the range.
         next: place of the first row behind the range; the file's size behind the last row.
         rows: how many rows belong to the range.
-        matched: how many of them have a token of the vocabulary.
         last_token: token of the file's last row, when it belongs to this range.
         ends_with_newline: whether the file's last row, when it belongs here, ends as a row does.
         problem: why the range could not be read, else empty.
@@ -52,7 +51,6 @@ class RangeReport(NamedTuple):
     first: int
     next: int
     rows: int
-    matched: int = 0
     last_token: bytes = b""
     ends_with_newline: bool = True
     problem: str = ""

@@ -109,11 +109,13 @@ class _Walk:
         self._data = b""
         self._base = 0
         self._ended = False
+        self._records_before: int | None = None
         self.place = 0
         self.space = -1
 
     def skip_header(self, header_bytes: int) -> None:
         self._read()
+        self._records_before = 0
         self.place = header_bytes
         self.space = header_bytes - 1
 
@@ -170,6 +172,8 @@ class _Walk:
             space = token_end
             place = end + 1 if data[end] == 0x0A else end
         self.place, self.space = self._base + place, self._base + space
+        if self._records_before is not None:
+            self._records_before += len(tokens)
         return Records(data, self._base, tokens, starts, ends)
 
     def _read(self) -> None:
@@ -207,9 +211,11 @@ class _Walk:
         return None if any(char < " " or char == "\x7f" for char in token) else space
 
     def _damage(self, expected: str, found: str) -> DataError:
+        known = self._records_before is not None
+        record = f"record {(self._records_before or 0) + 1}, " if known else ""
         return damaged(
             self._name,
-            f"byte {self.place}",
+            f"{record}byte {self.place}",
             expected=expected,
             found=found,
             remedy="the file was cut off or damaged: get it again",

@@ -1,0 +1,83 @@
+"""Token ids of the examples, from tokens and a vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from formats.blocks import EXAMPLES
+from formats.dataset.vocabulary import OOV_ID
+from formats.shuffle_order import shuffle_order
+
+POST, PRE = "post", "pre"
+
+
+def encode_tokens(tokens: Any, vocabulary: Any) -> Any:
+    """Ids of tokens; those that are not in the vocabulary, [PAD] and [UNK] get the OOV id.
+
+    Args:
+        tokens: ``pa.ListArray`` of strings.
+        vocabulary: ``pa.StringArray`` of the whole vocabulary in the order of the ids.
+
+    Returns:
+        ``pa.ListArray`` of int32, of the same shape.
+    """
+    flat = tokens.flatten().dictionary_encode()
+    # Few of a block's tokens are distinct, so only those are looked up.
+    distinct = pc.index_in(flat.dictionary, value_set=vocabulary).fill_null(OOV_ID).to_numpy()
+    ids = np.maximum(distinct, OOV_ID).astype(np.int32)[flat.indices.to_numpy()]
+    return pa.ListArray.from_arrays(_offsets(tokens), pa.array(ids, pa.int32()))
+
+
+def truncate(ids: Any, max_length: int, truncating: str) -> Any:
+    """Keeps the first (``post``) or the last (``pre``) ``max_length`` items of each list."""
+    offsets = _offsets(ids)
+    lengths = np.diff(offsets)
+    if not len(lengths) or lengths.max() <= max_length:
+        return ids
+    kept = np.minimum(lengths, max_length)
+    starts = offsets[:-1] if truncating == POST else offsets[1:] - kept
+    new_offsets = np.zeros(len(kept) + 1, np.int32)
+    np.cumsum(kept, out=new_offsets[1:])
+    places = np.arange(new_offsets[-1]) + np.repeat(starts - new_offsets[:-1], kept)
+    return pa.ListArray.from_arrays(new_offsets, ids.flatten().take(pa.array(places)))
+
+
+def encode_block(
+    block: Any,
+    vocabulary: Any,
+    labels: Sequence[str],
+    *,
+    max_length: int,
+    truncating: str,
+    shuffle_seed: int | None,
+) -> Any:
+    """Turns a block of ``formats.blocks.TOKENS`` into one of ``formats.blocks.EXAMPLES``.
+
+    Args:
+        block: tokens and labels.
+        vocabulary: ``pa.StringArray`` of the whole vocabulary in the order of the ids.
+        labels: the class names; their places are the label ids.
+        max_length: the most ids that an example keeps.
+        truncating: ``post`` or ``pre``, the end at which longer ones are cut.
+        shuffle_seed: seed of the global shuffle; None leaves the order of the input.
+    """
+    ids = truncate(encode_tokens(block.column("tokens"), vocabulary), max_length, truncating)
+    label_ids = pc.index_in(block.column("label"), value_set=pa.array(labels, pa.string()))
+    files, offsets = block.column("file"), block.column("offset")
+    if shuffle_seed is None:
+        order = np.zeros(block.num_rows, np.uint64)
+    else:
+        order = shuffle_order(shuffle_seed, files.to_numpy(), offsets.to_numpy())
+    columns = [ids, label_ids.cast(pa.int64()), pa.array(order), files, offsets]
+    return pa.record_batch([*columns, block.column("split")], schema=EXAMPLES)
+
+
+def _offsets(lists: Any) -> Any:
+    """Offsets of lists into their flattened items, from 0 even in a slice; int32 [n + 1]."""
+    offsets = lists.offsets.to_numpy()
+    return offsets - offsets[0]

@@ -1,0 +1,167 @@
+"""A vector file of the job, and the byte ranges that it is read in."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import Any, NamedTuple
+
+from formats.errors import DataError, UsageError
+from formats.vectors.containers import (
+    PLAIN,
+    Container,
+    OpenFile,
+    find_container,
+    open_container,
+)
+from formats.vectors.layout import HEAD_BYTES, TEXT, Layout, find_layout
+from formats.vectors.records import RangeReport, Records
+from formats.vectors.text_rows import RowError, read_rows, row_number
+from formats.vectors.word2vec_binary import LostPlaceError, Places, read_records
+
+
+class VectorSource(NamedTuple):
+    """A vector file: where it is, how it is packed, how its rows lie in it.
+
+    Attributes:
+        ordinal: its place among the vector files of the job; an earlier one wins.
+        spec: the ``PATH[#MEMBER]`` by which the user named it.
+        container: where its bytes are.
+        layout: how its rows lie in them.
+        size: bytes of the file as it is stored.
+    """
+
+    ordinal: int
+    spec: str
+    container: Container
+    layout: Layout
+    size: int
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return self.container.name
+
+
+class VectorRange(NamedTuple):
+    """One piece of work: the rows of one byte range of one source.
+
+    Attributes:
+        source: ordinal of the source.
+        start: first byte of the range.
+        stop: first byte behind it; -1 for all the rest of the file.
+        attempt: 0 for the reading in parallel, 1 for that in order after a failed proof.
+    """
+
+    source: int
+    start: int
+    stop: int
+    attempt: int
+
+
+def open_source(ordinal: int, spec: str, size: int, open_file: OpenFile) -> VectorSource:
+    """Finds out what a vector file is, from its first bytes.
+
+    Raises:
+        UsageError: the spec does not name one file.
+        DataError: the file is no vector file that can be read.
+    """
+    container = find_container(spec, open_file)
+    with open_container(container, open_file) as stream:
+        head = stream.read(HEAD_BYTES)
+    return VectorSource(ordinal, spec, container, find_layout(head, container.name), size)
+
+
+def demand_equal_dimensions(sources: list[VectorSource]) -> int:
+    """The dimensions that all sources have.
+
+    Raises:
+        UsageError: they differ, so one can't fill in for another.
+    """
+    dims = {source.layout.dim for source in sources}
+    if len(dims) > 1:
+        listing = ", ".join(f"{source.name} has {source.layout.dim}" for source in sources)
+        raise UsageError(
+            f"--vectors: --combine first needs files of equal dimensions, but {listing}; leave "
+            "one out"
+        )
+    return dims.pop()
+
+
+def cut_ranges(source: VectorSource, range_bytes: int) -> list[VectorRange]:
+    """Cuts a source into ranges that can be read in parallel; a packed file is one range."""
+    if source.container.kind != PLAIN:
+        return [VectorRange(source.ordinal, 0, -1, 0)]
+    return [
+        VectorRange(source.ordinal, start, min(start + range_bytes, source.size), 0)
+        for start in range(0, source.size, range_bytes)
+    ]
+
+
+def whole_range(source: VectorSource) -> VectorRange:
+    """The whole file as one range, read in order, for when the proof of the others failed."""
+    return VectorRange(source.ordinal, 0, -1, 1)
+
+
+def read_range(
+    source: VectorSource, work: VectorRange, open_file: OpenFile
+) -> Iterator[Records | RangeReport]:
+    """Reads the rows of one range, in blocks; the last thing it yields is the report.
+
+    Raises:
+        DataError: the file is damaged. A range of a word2vec binary that is read from the
+            middle reports its problem instead, since it may have lost its place.
+    """
+    in_order = work.start == 0 and work.stop == -1
+    report = RangeReport(work.source, work.attempt, work.start, 0, 0, 0)
+    try:
+        report = yield from _read_and_count(source, work, open_file, report)
+    except RowError as error:
+        raise _with_row_number(error, source, open_file) from error
+    except (DataError, LostPlaceError) as error:
+        if in_order or source.layout.kind == TEXT:
+            raise
+        report = report._replace(problem=str(error))
+    yield report
+
+
+def _read_and_count(
+    source: VectorSource, work: VectorRange, open_file: OpenFile, report: RangeReport
+) -> Generator[Records, None, RangeReport]:
+    rows = 0
+    last: Records | None = None
+    with open_container(source.container, open_file) as stream:
+        blocks = _blocks(source, work, stream)
+        while True:
+            try:
+                last = next(blocks)
+            except StopIteration as end:
+                places = end.value or Places(0, 0)
+                break
+            rows += len(last.tokens)
+            yield last
+    report = report._replace(rows=rows, first=places.first, next=places.next)
+    if last is None:
+        return report
+    newline = source.layout.kind != TEXT or last.data.endswith(b"\n")
+    return report._replace(last_token=last.tokens[-1], ends_with_newline=newline)
+
+
+def _blocks(source: VectorSource, work: VectorRange, stream: Any) -> Iterator[Records]:
+    stop = None if work.stop == -1 else work.stop
+    if source.layout.kind == TEXT:
+        return read_rows(
+            stream,
+            source.layout.dim,
+            work.start,
+            stop,
+            name=source.name,
+            header_bytes=source.layout.header_bytes,
+        )
+    size = source.size if source.container.kind == PLAIN else None
+    return read_records(stream, source.layout, work.start, stop, name=source.name, size=size)
+
+
+def _with_row_number(error: RowError, source: VectorSource, open_file: OpenFile) -> DataError:
+    with open_container(source.container, open_file) as stream:
+        row = row_number(stream, error.offset, source.layout.header_bytes)
+    return DataError(str(error).replace(f"byte {error.offset}:", f"row {row}, byte {error.offset}:"))

@@ -1,0 +1,140 @@
+"""BuildVocabulary: from blocks of tokens to the vocabulary, as one block."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.compute as pc
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.windowed_value import WindowedValue
+
+from formats.blocks import SPLITS
+from formats.counts import complete_vocabulary, merge_counts, order_counts, recount_vocabulary
+from formats.errors import DataError
+
+# A bundle's counts are merged whenever so many have piled up, so that memory follows the
+# vocabulary and not the corpus.
+_MERGE_ROWS = 2_000_000
+
+
+@beam.typehints.with_output_types(tuple[int, pa.RecordBatch])
+class _CountBundle(beam.DoFn):
+    """Counts the tokens of all blocks of a bundle into one block."""
+
+    def __init__(self, splits: Collection[str]) -> None:
+        self._splits = [SPLITS.index(split) for split in splits]
+
+    def start_bundle(self) -> None:
+        self._counts: list[Any] = []
+        self._rows = 0
+
+    def process(self, block: pa.RecordBatch) -> None:
+        counted = pc.is_in(block.column("split"), pa.array(self._splits, pa.int8()))
+        counts = pc.value_counts(block.column("tokens").filter(counted).flatten())
+        self._counts.append(
+            pa.record_batch([counts.field("values"), counts.field("counts")], ["token", "count"])
+        )
+        self._rows += len(counts)
+        if self._rows > _MERGE_ROWS:
+            self._counts = [merge_counts(self._counts)]
+            self._rows = 0
+
+    def finish_bundle(self) -> Iterator[Any]:
+        if self._counts:
+            merged = merge_counts(self._counts)
+            yield WindowedValue((0, merged), GlobalWindow().max_timestamp(), [GlobalWindow()])
+            self._counts = []
+
+
+class CountTokens(beam.PTransform):
+    """Counts the tokens of some splits.
+
+    Takes blocks of ``formats.blocks.TOKENS`` and gives one block of ``formats.blocks.VOCABULARY``
+    with each distinct token and its count, in no order, or nothing if there were no blocks.
+
+    Args:
+        splits: names of the splits that are counted.
+    """
+
+    def __init__(self, splits: Collection[str]) -> None:
+        super().__init__()
+        self._splits = splits
+
+    def expand(self, tokens: Any) -> Any:
+        return (
+            tokens
+            | "CountBundles" >> beam.ParDo(_CountBundle(self._splits))
+            | "Gather" >> beam.GroupByKey()
+            | "MergeCounts" >> beam.MapTuple(_merge_group).with_output_types(pa.RecordBatch)
+        )
+
+
+def _merge_group(_: int, counts: Iterable[Any]) -> Any:
+    return merge_counts(list(counts))
+
+
+class BuildVocabulary(beam.PTransform):
+    """Builds the vocabulary from counts: the most frequent tokens first, ties by their bytes.
+
+    Takes the counts of ``CountTokens`` and gives a single block of
+    ``formats.blocks.VOCABULARY``: [PAD], [UNK], the corpus' tokens, then those of the vector
+    files.
+
+    Args:
+        max_tokens: vocabulary size with [PAD] and [UNK] counted, before the tokens of the
+            vector files; None for no limit.
+        min_count: rarer tokens stay out.
+        given: a PCollection with one block, whose ``token`` column is taken as the vocabulary
+            instead of building one; only the counts are filled in.
+        vector_tokens: a PCollection with one block, whose ``token`` column enters the
+            vocabulary behind the corpus' own tokens.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_tokens: int | None = None,
+        min_count: int = 1,
+        given: Any = None,
+        vector_tokens: Any = None,
+    ) -> None:
+        super().__init__()
+        self._max_tokens = max_tokens
+        self._min_count = min_count
+        self._given = given
+        self._vector_tokens = vector_tokens
+
+    def expand(self, counts: Any) -> Any:
+        extra = self._given if self._given is not None else self._vector_tokens
+        return (
+            counts.pipeline
+            | "Once" >> beam.Create([self._given is not None])
+            | "OrderAndCut"
+            >> beam.Map(
+                _finish,
+                beam.pvalue.AsList(counts),
+                [] if extra is None else beam.pvalue.AsList(extra),
+                self._max_tokens,
+                self._min_count,
+            ).with_output_types(pa.RecordBatch)
+        )
+
+
+def _finish(
+    given: bool, counts: list[Any], extra: list[Any], max_tokens: int | None, min_count: int
+) -> Any:
+    merged = merge_counts(counts)
+    if given:
+        [listed] = extra
+        return recount_vocabulary(listed.column("token"), merged)
+    tokens = extra[0].column("token") if extra else pa.array([], pa.string())
+    ordered = order_counts(merged, min_count, max_tokens)
+    if not ordered.num_rows and not len(tokens):
+        raise DataError(
+            "the vocabulary is empty: the splits of --vocabulary_splits hold no token that comes "
+            f"--min_count {min_count} times; check --corpus, --splits and --vocabulary_splits"
+        )
+    return complete_vocabulary(ordered, tokens, merged)

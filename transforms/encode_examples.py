@@ -1,0 +1,68 @@
+"""EncodeExamples: from blocks of tokens to blocks of examples with token ids."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam.pvalue import AsSingleton
+
+from formats.encoding import encode_block
+from transforms import blocks  # noqa: F401  (registers the coder of blocks)
+from transforms.summarise_corpus import CorpusSummary
+
+
+class ExampleSpec(NamedTuple):
+    """What the examples are to be.
+
+    Attributes:
+        max_length: ids of an example.
+        padding: ``post`` or ``pre``, where shorter ones are padded.
+        truncating: ``post`` or ``pre``, where longer ones are cut.
+        shuffle_seed: seed of the global shuffle; None leaves the order of the input.
+        shards: files of each split; None for one a 64 MiB.
+        compression: ``gzip`` or ``none``.
+        labelled: whether the corpus has labels.
+    """
+
+    max_length: int
+    padding: str
+    truncating: str
+    shuffle_seed: int | None
+    shards: int | None
+    compression: str
+    labelled: bool
+
+
+class EncodeExamples(beam.PTransform):
+    """Turns blocks of ``formats.blocks.TOKENS`` into blocks of ``formats.blocks.EXAMPLES``.
+
+    Args:
+        vocabulary: PCollection with one block, the vocabulary.
+        summary: PCollection with one ``CorpusSummary``, for the labels.
+        spec: what the examples are to be.
+    """
+
+    def __init__(self, vocabulary: Any, summary: Any, spec: ExampleSpec) -> None:
+        super().__init__()
+        self._vocabulary = vocabulary
+        self._summary = summary
+        self._spec = spec
+
+    def expand(self, tokens: Any) -> Any:
+        return tokens | "EncodeBlocks" >> beam.Map(
+            encode, AsSingleton(self._vocabulary), AsSingleton(self._summary), self._spec
+        ).with_output_types(pa.RecordBatch)
+
+
+def encode(block: Any, vocabulary: Any, summary: CorpusSummary, spec: ExampleSpec) -> Any:
+    """Encodes one block."""
+    return encode_block(
+        block,
+        vocabulary.column("token"),
+        summary.labels,
+        max_length=spec.max_length,
+        truncating=spec.truncating,
+        shuffle_seed=spec.shuffle_seed,
+    )

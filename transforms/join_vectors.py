@@ -1,0 +1,277 @@
+"""JoinVectors: from ranges of vector files to the vectors of the vocabulary's tokens."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam.pvalue import AsIter, AsSingleton, TaggedOutput
+from apache_beam.utils.shared import Shared
+
+from formats.blocks import REJECTS as REJECT_SCHEMA
+from formats.errors import DataError
+from formats.vectors.containers import PLAIN
+from formats.vectors.hits import find_rows, gather_blocks, parse_vectors, vocabulary_rows
+from formats.vectors.joined import joined_block
+from formats.vectors.layout import BINARY
+from formats.vectors.proof import judge
+from formats.vectors.records import RangeReport
+from formats.vectors.source import VectorRange, VectorSource, cut_ranges, read_range, whole_range
+from transforms import blocks  # noqa: F401  (registers the coder of blocks)
+from transforms.progress import StageProgress
+from transforms.storage import open_file
+
+_PACKED, _REPORTS, _REJECTS = "packed", "reports", "rejects"
+_BLOCK_BYTES = 4 << 20
+
+
+class JoinedSource(NamedTuple):
+    """What the reading of one vector file came to.
+
+    Attributes:
+        ordinal: its place among the vector files of the job.
+        attempt: 0 if its ranges were read in parallel, 1 if it had to be read in order.
+        rows: rows of the file.
+        warnings: irregularities that were read around.
+        problem: why the ranges did not add up, if it must still be read in order, else empty.
+        rejects: rows that were wanted but are no vectors, by reason.
+    """
+
+    ordinal: int
+    attempt: int
+    rows: int
+    warnings: list[str]
+    problem: str
+    rejects: dict[str, int]
+
+
+class JoinedVectors(NamedTuple):
+    """Outputs of ``JoinVectors``.
+
+    Attributes:
+        vectors: PCollection of joined blocks (``formats.vectors.joined``).
+        sources: PCollection with one element, a list of a ``JoinedSource`` for each file.
+        rejects: PCollection of blocks of ``formats.blocks.REJECTS``.
+    """
+
+    vectors: Any
+    sources: Any
+    rejects: Any
+
+
+@beam.typehints.with_output_types(pa.RecordBatch, packed=pa.RecordBatch, reports=RangeReport)
+class _ScanRange(beam.DoFn):
+    """Finds the rows of the vocabulary's tokens in a range, and reads no float of them."""
+
+    def __init__(self, sources: Sequence[VectorSource]) -> None:
+        self._sources = sources
+        self._shared = Shared()
+        self._progress = StageProgress("JoinVectors")
+
+    def process(self, work: VectorRange, vocabulary: Any) -> Iterator[Any]:
+        rows = self._shared.acquire(lambda: _Rows(vocabulary_rows(vocabulary.column("token"))))
+        source = self._sources[work.source]
+        reports: list[RangeReport] = []
+        for block in gather_blocks(self._find(source, work, rows, reports), _BLOCK_BYTES):
+            yield block if source.container.kind == PLAIN else TaggedOutput(_PACKED, block)
+        for report in reports:
+            yield TaggedOutput(_REPORTS, report)
+
+    def _find(
+        self, source: VectorSource, work: VectorRange, rows: _Rows, reports: list[RangeReport]
+    ) -> Iterator[Any]:
+        for records in read_range(source, work, open_file):
+            if isinstance(records, RangeReport):
+                reports.append(records)
+            else:
+                self._progress.add(read=len(records.data), records=len(records.tokens))
+                yield find_rows(records, rows.by_token, work.source, work.attempt)
+
+
+class _Rows:
+    """Holds the dict, since what workers share must be able to have weak references."""
+
+    def __init__(self, by_token: dict[bytes, int]) -> None:
+        self.by_token = by_token
+
+
+@beam.typehints.with_output_types(pa.RecordBatch, rejects=tuple[int, int, pa.RecordBatch])
+class _ParseVectors(beam.DoFn):
+    """Reads the floats of the rows that were found."""
+
+    def __init__(self, sources: Sequence[VectorSource]) -> None:
+        self._sources = sources
+
+    def process(self, found: pa.RecordBatch) -> Iterator[Any]:
+        source = self._sources[found.column("source")[0].as_py()]
+        parsed = parse_vectors(found, source.layout.kind, source.layout.dim)
+        yield joined_block(found, parsed.kept, parsed.vectors)
+        if parsed.rejected:
+            rows, reasons = zip(*parsed.rejected, strict=True)
+            rejected = found.take(pa.array(rows))
+            excerpts = [repr(vector[:60]) for vector in rejected.column("vector").to_pylist()]
+            columns = [[source.name] * len(rows), rejected.column("position"), reasons, excerpts]
+            batch = pa.record_batch([pa.array(column) for column in columns], REJECT_SCHEMA.names)
+            attempt = found.column("attempt")[0].as_py()
+            yield TaggedOutput(_REJECTS, (source.ordinal, attempt, batch.cast(REJECT_SCHEMA)))
+
+
+class JoinVectors(beam.PTransform):
+    """Reads vector files in parallel and keeps the vectors of the vocabulary's tokens.
+
+    Takes a PCollection with one block, the vocabulary, and gives ``JoinedVectors``. A plain file
+    is read in byte ranges. A packed one is decompressed by one worker, and the rows that were
+    found in it go to all workers for the reading of their floats. A word2vec binary whose
+    ranges do not add up is read once more, in order.
+
+    Args:
+        sources: the vector files; an earlier one wins.
+        range_bytes: bytes of a range of a plain file.
+        max_reject_fraction: the largest share of a file's rows that may be wanted but be no
+            vector of finite floats.
+
+    Raises:
+        DataError: in the worker, for a file that is damaged, or has more such rows.
+    """
+
+    def __init__(
+        self, sources: Sequence[VectorSource], range_bytes: int, max_reject_fraction: float = 0.0
+    ) -> None:
+        super().__init__()
+        self._sources = list(sources)
+        self._range_bytes = range_bytes
+        self._max_reject_fraction = max_reject_fraction
+
+    def expand(self, vocabulary: Any) -> JoinedVectors:
+        sources = self._sources
+        ranges = [work for source in sources for work in cut_ranges(source, self._range_bytes)]
+        work = vocabulary.pipeline | "Ranges" >> beam.Create(ranges)
+        found, reports = self._scan(work, vocabulary, "")
+        judged = self._judge(vocabulary.pipeline, reports, "Prove")
+        if any(map(_can_lose_its_place, sources)):
+            again = judged | "ReadAgain" >> beam.FlatMap(_ranges_to_read_again, sources)
+            found_again, reports = self._scan(again, vocabulary, "InOrder")
+            found += found_again
+            judged = self._judge(vocabulary.pipeline, reports, "ProveInOrder", judged)
+        parsed = (
+            tuple(found)
+            | "FlattenFound" >> beam.Flatten()
+            | "ParseVectors" >> beam.ParDo(_ParseVectors(sources)).with_outputs(
+                _REJECTS, main="vectors"
+            )
+        )
+        checked = judged | "CheckRejects" >> beam.Map(
+            _with_rejects, AsIter(parsed[_REJECTS]), sources, self._max_reject_fraction
+        )
+        rejects = (
+            parsed[_REJECTS]
+            | "ThatCount" >> beam.Filter(_counts, AsSingleton(checked))
+            | "RejectBlocks" >> beam.Map(_reject_block).with_output_types(pa.RecordBatch)
+        )
+        return JoinedVectors(parsed.vectors, checked, rejects)
+
+    def _scan(self, work: Any, vocabulary: Any, label: str) -> tuple[list[Any], Any]:
+        scanned = work | f"ScanRanges{label}" >> beam.ParDo(
+            _ScanRange(self._sources), AsSingleton(vocabulary)
+        ).with_outputs(_PACKED, _REPORTS, main="found")
+        found = [scanned.found]
+        if not label and any(source.container.kind != PLAIN for source in self._sources):
+            found.append(scanned[_PACKED] | "SpreadFound" >> beam.Reshuffle())
+        return found, scanned[_REPORTS]
+
+    def _judge(self, pipeline: Any, reports: Any, label: str, earlier: Any = None) -> Any:
+        return (
+            pipeline
+            | f"Once{label}" >> beam.Create([None])
+            | label
+            >> beam.Map(
+                _judge_sources,
+                AsIter(reports),
+                self._sources,
+                None if earlier is None else AsSingleton(earlier),
+            )
+        )
+
+
+def _can_lose_its_place(source: VectorSource) -> bool:
+    return source.layout.kind == BINARY and source.container.kind == PLAIN
+
+
+def _judge_sources(
+    _: None,
+    reports: Iterable[RangeReport],
+    sources: Sequence[VectorSource],
+    earlier: list[JoinedSource] | None,
+) -> list[JoinedSource]:
+    reports = list(reports)
+    judged = []
+    for source in sources:
+        if earlier and not earlier[source.ordinal].problem:
+            judged.append(earlier[source.ordinal])
+            continue
+        own = [report for report in reports if report.source == source.ordinal]
+        in_order = earlier is not None or source.container.kind != PLAIN
+        verdict = judge(own, source.layout, None if in_order else source.size, source.name)
+        if verdict.problem and (in_order or not _can_lose_its_place(source)):
+            raise verdict.problem
+        problem = str(verdict.problem or "")
+        attempt = own[0].attempt
+        warnings = list(verdict.warnings)
+        if earlier:
+            warnings.append(
+                f"{source.name}: its ranges did not add up ({earlier[source.ordinal].problem}), "
+                "so it was read in order by one worker"
+            )
+        judged.append(
+            JoinedSource(source.ordinal, attempt, verdict.rows, warnings, problem, {})
+        )
+    return judged
+
+
+def _ranges_to_read_again(
+    judged: list[JoinedSource], sources: Sequence[VectorSource]
+) -> list[VectorRange]:
+    return [whole_range(sources[source.ordinal]) for source in judged if source.problem]
+
+
+def _counts(rejected: tuple[int, int, Any], joined: list[JoinedSource]) -> bool:
+    source, attempt, _ = rejected
+    return joined[source].attempt == attempt
+
+
+def _reject_block(rejected: tuple[int, int, Any]) -> Any:
+    return rejected[2]
+
+
+def _with_rejects(
+    judged: list[JoinedSource],
+    rejects: Iterable[tuple[int, int, Any]],
+    sources: Sequence[VectorSource],
+    max_reject_fraction: float,
+) -> list[JoinedSource]:
+    counts: list[Counter[str]] = [Counter() for _ in sources]
+    first: dict[int, tuple[int, str, str]] = {}
+    for rejected in rejects:
+        if not _counts(rejected, judged):
+            continue
+        source, _, batch = rejected
+        for row in batch.to_pylist():
+            place = row["offset"], row["reason"], row["excerpt"]
+            counts[source][row["reason"]] += 1
+            first[source] = min(first.get(source, place), place)
+    for joined, reasons in zip(judged, counts, strict=True):
+        if reasons.total() > max_reject_fraction * joined.rows:
+            offset, reason, excerpt = first[joined.ordinal]
+            raise DataError(
+                f"{sources[joined.ordinal].name}: byte {offset}: expected finite floats, found "
+                f"{excerpt} ({reason}); {reasons.total()} rows are bad, and at most a share of "
+                f"{max_reject_fraction} may be: mend them or raise the second number of "
+                "--max_reject_fraction"
+            )
+    return [
+        joined._replace(rejects=dict(sorted(reasons.items())))
+        for joined, reasons in zip(judged, counts, strict=True)
+    ]

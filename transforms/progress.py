@@ -1,0 +1,80 @@
+"""What a job has done so far, as Beam counters and, on one machine, in files of a folder.
+
+Beam's local engine reports counters when a stage is over. So that a person sees a stage while
+it runs, each worker process of a local run also keeps a small file up to date in the folder
+that the environment variable names; whoever shows the progress adds them up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+from apache_beam.metrics import Metrics
+
+DIRECTORY_VARIABLE = "EMBPREP_PROGRESS_DIR"
+NAMESPACE = "embprep"
+BYTES, RECORDS, REJECTS = "bytes", "records", "rejects"
+
+_WRITE_SECONDS = 0.2
+
+
+class StageProgress:
+    """Counts the bytes, records and rejects of one stage."""
+
+    def __init__(self, stage: str) -> None:
+        self._stage = stage
+        self._counters = {
+            what: Metrics.counter(NAMESPACE, f"{stage}_{what}")
+            for what in (BYTES, RECORDS, REJECTS)
+        }
+
+    def add(self, *, read: int = 0, records: int = 0, rejects: int = 0) -> None:
+        """Adds what one block brought; ``read`` is in bytes."""
+        done = {BYTES: read, RECORDS: records, REJECTS: rejects}
+        for what, number in done.items():
+            if number:
+                self._counters[what].inc(number)
+        if directory := os.environ.get(DIRECTORY_VARIABLE):
+            _process_progress.add(self._stage, done, Path(directory))
+
+
+class _ProcessProgress:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stages: dict[str, Counter[str]] = {}
+        self._written = 0.0
+
+    def add(self, stage: str, done: dict[str, int], directory: Path) -> None:
+        with self._lock:
+            # The stage that is worked on is the last one.
+            self._stages[stage] = self._stages.pop(stage, Counter()) + Counter(done)
+            if time.monotonic() - self._written < _WRITE_SECONDS:
+                return
+            self._written = time.monotonic()
+            _replace(directory / f"{os.getpid()}.json", json.dumps(self._stages))
+
+
+def read_progress(directory: Path) -> dict[str, Counter[str]]:
+    """Adds up what the worker processes have written; the stage now worked on is the last."""
+    total: dict[str, Counter[str]] = {}
+    for path in sorted(directory.glob("*.json"), key=lambda path: path.stat().st_mtime):
+        for stage, done in json.loads(path.read_text()).items():
+            total[stage] = total.pop(stage, Counter()) + Counter(done)
+    return total
+
+
+def _replace(path: Path, text: str) -> None:
+    # Progress is a courtesy: a full disk or a folder that is gone must not fail the job.
+    with contextlib.suppress(OSError):
+        partial = path.with_suffix(".partial")
+        partial.write_text(text)
+        partial.replace(path)
+
+
+_process_progress = _ProcessProgress()

@@ -1,0 +1,117 @@
+"""Files by URI, through Beam's FileSystems; every other module opens and creates files here."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import uuid
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple, cast
+
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+_RAW = CompressionTypes.UNCOMPRESSED
+
+
+class StoredFile(NamedTuple):
+    """A file that was found by a pattern."""
+
+    uri: str
+    size: int
+
+
+def open_file(uri: str) -> BinaryIO:
+    """Opens the raw bytes of a file for reading; nothing is decompressed."""
+    return cast(BinaryIO, FileSystems.open(uri, compression_type=_RAW))
+
+
+def read_file(uri: str) -> bytes:
+    """Reads a whole small file."""
+    with open_file(uri) as stream:
+        return stream.read()
+
+
+def join(directory: str, *names: str) -> str:
+    """Joins a directory and names below it, local or remote."""
+    return "/".join([directory.rstrip("/") or "/", *names])
+
+
+def is_local(uri: str) -> bool:
+    """Whether a URI is a plain path of this machine."""
+    return FileSystems.get_scheme(uri) is None
+
+
+def exists(uri: str) -> bool:
+    """Whether there is a file at a URI."""
+    return bool(FileSystems.exists(uri))
+
+
+def match_files(pattern: str) -> list[StoredFile]:
+    """Files that a glob matches, or all files below a directory, sorted by URI."""
+    if is_local(pattern) and os.path.isdir(pattern):
+        pattern = join(pattern, "**")
+    try:
+        [result] = FileSystems.match([pattern])
+        found = result.metadata_list
+        if not found and not is_local(pattern):
+            [result] = FileSystems.match([join(pattern, "**")])
+            found = result.metadata_list
+    except BeamIOError:
+        return []
+    return sorted(StoredFile(entry.path, entry.size_in_bytes) for entry in found)
+
+
+def delete(uri: str) -> None:
+    """Deletes a file, or a directory with all below it, if it is there."""
+    with contextlib.suppress(BeamIOError):
+        FileSystems.delete([uri])
+
+
+class FileBeingWritten(io.RawIOBase):
+    """Counts and hashes what is written to a file."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._sha256 = hashlib.sha256()
+        self.size = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        view = memoryview(cast(bytes, data)).cast("B")
+        self._file.write(view)
+        self._sha256.update(view)
+        self.size += len(view)
+        return len(view)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of all bytes so far, in hexadecimal."""
+        return self._sha256.hexdigest()
+
+
+@contextlib.contextmanager
+def create_file(uri: str) -> Iterator[FileBeingWritten]:
+    """Creates a file that is there whole when the block ends, or not at all.
+
+    A local file is written beside its place, flushed to disk and moved there, which replaces
+    what stands there in one step. Object stores show an object when its upload is complete.
+    """
+    local = is_local(uri)
+    place = f"{uri}.{uuid.uuid4().hex}.partial" if local else uri
+    try:
+        with FileSystems.create(place, compression_type=_RAW) as file:
+            yield FileBeingWritten(file)
+            if local:
+                file.flush()
+                os.fsync(file.fileno())
+        if local:
+            os.replace(place, uri)
+    except BaseException:
+        if local:
+            delete(place)
+        raise

@@ -1,0 +1,120 @@
+"""SummariseCorpus: labels, examples by split and rejects of a corpus, before it is encoded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from formats.blocks import SPLITS
+from formats.errors import DataError
+
+_ROWS, _LABEL, _REJECT = "rows", "label", "reject"
+
+_PLACE = ("file", "offset", "reason")
+
+# Counts by kind and name, and the first bad row as (file, offset, reason).
+_Totals = tuple[dict[tuple[str, str], int], list[tuple[str, int, str]]]
+
+
+class CorpusSummary(NamedTuple):
+    """What a corpus holds.
+
+    Attributes:
+        labels: the distinct labels, sorted; their places are the label ids.
+        examples: rows by split.
+        rejects: rows that can't be used, by reason.
+    """
+
+    labels: list[str]
+    examples: dict[str, int]
+    rejects: dict[str, int]
+
+
+class SummariseCorpus(beam.PTransform):
+    """Counts what a corpus holds, and fails the job if too much of it is bad.
+
+    Takes a tuple of two PCollections, blocks of ``formats.blocks.TOKENS`` and of
+    ``formats.blocks.REJECTS``, and gives a single ``CorpusSummary``.
+
+    Args:
+        max_reject_fraction: the largest share of rows that may be rejected.
+
+    Raises:
+        DataError: in the worker, if more rows are bad, or if there are no good ones.
+    """
+
+    def __init__(self, max_reject_fraction: float) -> None:
+        super().__init__()
+        self._max_reject_fraction = max_reject_fraction
+
+    def expand(self, tokens_and_rejects: Any) -> Any:
+        tokens, rejects = tokens_and_rejects
+        return (
+            (
+                tokens | "CountRows" >> beam.FlatMap(_count_rows),
+                rejects | "CountRejects" >> beam.FlatMap(_count_rejects),
+            )
+            | "Flatten" >> beam.Flatten()
+            | "AddUp" >> beam.CombineGlobally(_AddUp())
+            | "Summarise" >> beam.Map(_summarise, self._max_reject_fraction)
+        )
+
+
+def _count_rows(block: pa.RecordBatch) -> Iterator[_Totals]:
+    counts = {}
+    for entry in pc.value_counts(block.column("split")).to_pylist():
+        counts[(_ROWS, SPLITS[entry["values"]])] = entry["counts"]
+    for entry in pc.value_counts(block.column("label").drop_null()).to_pylist():
+        counts[(_LABEL, entry["values"])] = entry["counts"]
+    yield counts, []
+
+
+def _count_rejects(block: pa.RecordBatch) -> Iterator[_Totals]:
+    counts = {}
+    for entry in pc.value_counts(block.column("reason")).to_pylist():
+        counts[(_REJECT, entry["values"])] = entry["counts"]
+    first = min(zip(*(block.column(name).to_pylist() for name in _PLACE), strict=True))
+    yield counts, [first]
+
+
+class _AddUp(beam.CombineFn):
+    def create_accumulator(self) -> _Totals:
+        return {}, []
+
+    def add_input(self, total: _Totals, counts: _Totals) -> _Totals:
+        return self.merge_accumulators([total, counts])
+
+    def merge_accumulators(self, totals: Iterable[_Totals]) -> _Totals:
+        merged: Counter[tuple[str, str]] = Counter()
+        first: list[tuple[str, int, str]] = []
+        for counts, place in totals:
+            merged.update(counts)
+            first = sorted(first + place)[:1]
+        return dict(merged), first
+
+    def extract_output(self, total: _Totals) -> _Totals:
+        return total
+
+
+def _summarise(total: _Totals, max_reject_fraction: float) -> CorpusSummary:
+    counts, first = total
+
+    def part(kind: str) -> dict[str, int]:
+        return {key[1]: counts[key] for key in sorted(counts) if key[0] == kind}
+
+    summary = CorpusSummary(sorted(part(_LABEL), key=str.encode), part(_ROWS), part(_REJECT))
+    good, bad = sum(summary.examples.values()), sum(summary.rejects.values())
+    if bad > max_reject_fraction * (good + bad) or not good:
+        reasons = ", ".join(f"{reason}: {number}" for reason, number in summary.rejects.items())
+        place = "; the first is in {} at byte {} ({})".format(*first[0]) if first else ""
+        raise DataError(
+            f"corpus: {bad} of {good + bad} rows are bad ({reasons or 'it is empty'}){place}; at "
+            f"most a share of {max_reject_fraction} may be: mend them or raise "
+            "--max_reject_fraction"
+        )
+    return summary
