@@ -40,25 +40,25 @@ PYTHON
 
 install_packages() {
     local python="$1" stamp="$venv/packages.stamp" wanted
-    wanted="$(fingerprint "$python" "$root/requirements.lock")"
+    wanted="$(fingerprint "$python" "$root/requirements.lock")" || return
     if [[ "$(cat "$stamp" 2>/dev/null)" == "$wanted" ]]; then
         return
     fi
     echo "Installing the packages of requirements.lock into $venv: this takes minutes, once"
-    "$python" -m venv --clear "$venv"
-    pip_install --require-hashes -r "$root/requirements.lock"
-    echo "$wanted" >"$stamp"
+    "$python" -m venv --clear "$venv" &&
+        pip_install --require-hashes -r "$root/requirements.lock" &&
+        echo "$wanted" >"$stamp"
 }
 
 install_project() {
     local python="$1" stamp="$venv/project.stamp" wanted
-    wanted="$(fingerprint "$python" "$root/pyproject.toml" "$root/setup.py")"
+    wanted="$(fingerprint "$python" "$root/pyproject.toml" "$root/setup.py")" || return
     if [[ "$(cat "$stamp" 2>/dev/null)" == "$wanted" ]]; then
         return
     fi
     # The locked setuptools builds it, so nothing more is downloaded.
-    pip_install --no-deps --no-build-isolation --editable "$root"
-    echo "$wanted" >"$stamp"
+    pip_install --no-deps --no-build-isolation --editable "$root" &&
+        echo "$wanted" >"$stamp"
 }
 
 # Shows the progress of pip to people only.
@@ -70,8 +70,7 @@ pip_install() {
 
 make_environment() {
     local python
-    python="$(find_python)" || return
-    install_packages "$python" && install_project "$python"
+    python="$(find_python)" && install_packages "$python" && install_project "$python"
 }
 
 make_environment >&2

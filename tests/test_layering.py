@@ -1,4 +1,4 @@
-"""The arrows between the packages point one way only, and heavy libraries stay where they belong."""
+"""The arrows between the packages point one way only; heavy libraries stay where they belong."""
 
 from __future__ import annotations
 
