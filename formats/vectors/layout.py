@@ -16,7 +16,7 @@ TEXT, BINARY = "text", "binary"
 
 _HEADER = re.compile(rb"([0-9]{1,18}) ([0-9]{1,9}) ?\r?")
 _ROWS_TO_COMPARE = 100
-# No text row holds them; the floats of a binary file soon do.
+# Rare in the tokens of a text file; the floats of a binary file soon hold one.
 _CONTROL_BYTES = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _FASTTEXT_MAGIC = (793712314).to_bytes(4, "little")
 _CONVERT = "write it as text or word2vec binary, for instance with gensim's save_word2vec_format"
@@ -66,7 +66,7 @@ def find_layout(head: bytes, name: str) -> Layout:
     """
     _refuse_strangers(head, name)
     lines = head.split(b"\n")
-    if len(head) >= HEAD_BYTES or not lines[-1]:
+    if len(lines) > 1 and (len(head) >= HEAD_BYTES or not lines[-1]):
         lines.pop()
     header = _HEADER.fullmatch(lines[0])
     if header:
@@ -104,13 +104,14 @@ def _layout_behind_header(
             found="a header of 0 dimensions" if body else "the end of the file",
             remedy="the file was cut off: get it again",
         )
-    if _CONTROL_BYTES.search(body, 0, 4096):
-        return Layout(BINARY, "word2vec binary", header_bytes, rows, dim)
-    fields = drop_line_end(lines[1]).split(b" ")
+    first_row = body.partition(b"\n")[0]
+    fields = drop_line_end(first_row).split(b" ")
     if len(fields) > dim and all(map(is_float, fields[-dim:])):
-        trailing_space = lines[1].removesuffix(b"\r").endswith(b" ")
+        trailing_space = first_row.removesuffix(b"\r").endswith(b" ")
         style = "fastText .vec" if trailing_space else "word2vec text"
         return Layout(TEXT, style, header_bytes, rows, dim)
+    if _CONTROL_BYTES.search(body, 0, 4096):
+        return Layout(BINARY, "word2vec binary", header_bytes, rows, dim)
     if _text_dim(lines[:_ROWS_TO_COMPARE]) == 1:
         return Layout(TEXT, "GloVe text", 0, -1, 1)
     raise damaged(

@@ -91,10 +91,10 @@ def _whole_lines(
     block_bytes: int,
     name: str,
 ) -> Iterator[tuple[int, bytes]]:
-    # The newline that gives the first row to its range: the header's, else one before byte 0.
-    first_newline = header_bytes - 1
-    if start <= max(first_newline, 0):
-        if stop is not None and stop <= first_newline:
+    # The byte that gives the first row to its range: the header's newline, else byte 0.
+    first_byte = max(header_bytes - 1, 0)
+    if start <= first_byte:
+        if stop is not None and stop <= first_byte:
             return
         _skip(stream, header_bytes)
         offset, rest = header_bytes, b""
@@ -203,8 +203,10 @@ def _token_with_spaces(row: bytes, dim: int, offset: int, name: str) -> bytes:
     """The token of a row that has not just one space more than a vector has."""
     fields = row.split(b" ")
     extra = fields[1 : len(fields) - dim]
-    # A row that lost its newline, or has one value too many, shows decimals in its token.
-    too_wide = extra and all(b"." in field and is_float(field) for field in extra)
+    # A row that has one value too many, or goes on in the next because its newline is lost,
+    # shows the decimals of a vector in its token.
+    decimals = extra[: max(dim - 1, 1)]
+    too_wide = decimals and all(b"." in field and is_float(field) for field in decimals)
     if len(fields) <= dim or too_wide:
         raise RowError(
             str(
