@@ -70,7 +70,7 @@ def find_layout(head: bytes, name: str) -> Layout:
         lines.pop()
     header = _HEADER.fullmatch(lines[0])
     if header:
-        return _layout_behind_header(head, lines, int(header[1]), int(header[2]), name)
+        return _layout_behind_header(head, len(lines[0]) + 1, int(header[1]), int(header[2]), name)
     dim = _text_dim(lines[:_ROWS_TO_COMPARE])
     if dim < 1:
         raise _not_a_vector_file(head, name)
@@ -91,10 +91,7 @@ def is_float(field: bytes) -> bool:
     return b"_" not in field
 
 
-def _layout_behind_header(
-    head: bytes, lines: list[bytes], rows: int, dim: int, name: str
-) -> Layout:
-    header_bytes = len(lines[0]) + 1
+def _layout_behind_header(head: bytes, header_bytes: int, rows: int, dim: int, name: str) -> Layout:
     body = head[header_bytes:]
     if not body or dim < 1:
         raise damaged(
@@ -112,7 +109,7 @@ def _layout_behind_header(
         return Layout(TEXT, style, header_bytes, rows, dim)
     if _CONTROL_BYTES.search(body, 0, 4096):
         return Layout(BINARY, "word2vec binary", header_bytes, rows, dim)
-    if _text_dim(lines[:_ROWS_TO_COMPARE]) == 1:
+    if _trailing_floats(fields) == 1:
         return Layout(TEXT, "GloVe text", 0, -1, 1)
     raise damaged(
         name,

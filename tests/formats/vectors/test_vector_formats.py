@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.formats.vectors.vector_files import Row, read_range, vectors_by_token
 
 from formats.errors import DataError
 from formats.vectors.layout import BINARY, HEAD_BYTES, TEXT, Layout, find_layout
+from tests.formats.vectors.vector_files import Row, read_range, vectors_by_token
 
 # 1.0, -0.5 and 0.0, 3.0 as little-endian IEEE 754 singles.
 ONE_AND_MINUS_HALF = bytes.fromhex("0000803f 000000bf")
@@ -114,6 +114,13 @@ def test_control_bytes_in_a_token_do_not_make_a_text_file_binary() -> None:
 def test_a_binary_of_one_short_record_is_told_from_text(newline: bytes) -> None:
     data = b"1 1\na " + bytes.fromhex("0000803f") + newline
     assert find_layout(data, "file") == Layout(BINARY, "word2vec binary", 4, 1, 1)
+
+
+@pytest.mark.parametrize("printable", [b" ", b"a", b"\xc3\xa9"])
+def test_a_binary_whose_floats_are_all_printable_is_never_read_as_text(printable: bytes) -> None:
+    data = b"1 3\na " + (printable * 12)[:12]
+    with pytest.raises(DataError, match="row 1, byte 4: expected a token and 3 floats"):
+        find_layout(data, "file")
 
 
 def test_a_megabyte_without_a_newline_is_no_vector_file() -> None:

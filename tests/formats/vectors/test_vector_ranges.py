@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from apache_beam.io.source_test_utils import assert_sources_equal_reference_source
+
 from tests.formats.vectors.vector_files import (
     VectorFileSource,
     binary_file,
