@@ -1,0 +1,126 @@
+"""``embprep build``: plan, check, run, and say what came out."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import logging
+import platform
+import time
+from importlib.metadata import version
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from formats.dataset.manifest import Manifest, parse_manifest
+from formats.dataset.paths import MANIFEST, run_directory
+from formats.errors import DataError, UsageError
+from pipeline.config import BuildConfig
+from pipeline.engine import error_of_worker, is_local, make_pipeline
+from pipeline.job import add_build
+from pipeline.plan import Plan, plan_build
+from pipeline.progress import Progress
+from transforms.encode_examples import ExampleSpec
+from transforms.publish import Draft
+from transforms.storage import create_file, delete, exists, join, match_files, read_file
+from transforms.write_matrix import MatrixSpec
+
+_PACKAGES = ("embprep", "apache-beam", "numpy", "pyarrow", "protobuf")
+
+_log = logging.getLogger(__name__)
+
+
+def build(config: BuildConfig, options: PipelineOptions) -> tuple[Manifest, float]:
+    """Builds a dataset and publishes it.
+
+    Args:
+        config: the flags.
+        options: Beam's options, which name the engine.
+
+    Returns:
+        The published manifest, and the seconds that the build took.
+
+    Raises:
+        UsageError: flags that can't be used; nothing was run.
+        DataError: bad input. The dataset that OUTPUT held before is whole and in force.
+    """
+    started = time.monotonic()
+    plan = plan_build(config)
+    draft = draft_manifest(config, plan)
+    _check_output(draft)
+    pipeline = make_pipeline(options, plan.corpus_bytes + plan.vector_bytes)
+    add_build(pipeline, config, plan, draft)
+    with Progress(plan, show=is_local(options)):
+        _run(pipeline, draft)
+    manifest_uri = join(config.output, MANIFEST)
+    manifest = parse_manifest(read_file(manifest_uri), manifest_uri)
+    return manifest, time.monotonic() - started
+
+
+def draft_manifest(config: BuildConfig, plan: Plan) -> Draft:
+    """What the manifest says that is known before the job runs."""
+    created = datetime.datetime.now(datetime.timezone.utc)
+    published = config.published()
+    identity = [published, plan.fingerprints, [corpus.fingerprint for corpus in plan.corpus]]
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    return Draft(
+        output=config.output,
+        run_id=config.run_id or f"{created:%Y%m%dT%H%M%SZ}-{digest[:8]}",
+        created=created.isoformat(timespec="seconds"),
+        config=published,
+        versions={
+            "python": platform.python_version(),
+            **{package: version(package) for package in _PACKAGES},
+        },
+        corpus=plan.corpus,
+        sources=plan.sources,
+        fingerprints=plan.fingerprints,
+        splits=plan.splits,
+        matrix=MatrixSpec(
+            plan.dim, config.dtype, config.matrix_format, config.matrix_shards, config.oov
+        ),
+        examples=ExampleSpec(
+            max_length=config.max_length,
+            padding=config.padding,
+            truncating=config.truncating,
+            shuffle_seed=config.shuffle_seed,
+            shards=config.example_shards,
+            compression=config.compression,
+            labelled=plan.labelled,
+        ),
+    )
+
+
+def _check_output(draft: Draft) -> None:
+    """Finds out before the work whether its result can be written."""
+    directory = join(draft.output, run_directory(draft.run_id))
+    if exists(join(draft.output, MANIFEST)) and match_files(directory):
+        published = read_file(join(draft.output, MANIFEST))
+        if json.loads(published).get("run_id") == draft.run_id:
+            raise UsageError(
+                f"--run_id {draft.run_id}: the dataset in force at {draft.output} is of a run of "
+                "this name, and would be destroyed while it is replaced; give another name"
+            )
+    delete(directory)
+    probe = join(directory, "probe")
+    try:
+        with create_file(probe) as file:
+            file.write(b"")
+    except OSError as error:
+        raise UsageError(f"--output {draft.output}: can't be written: {error}") from error
+    delete(probe)
+
+
+def _run(pipeline: beam.Pipeline, draft: Draft) -> None:
+    try:
+        result: Any = pipeline.run()
+        result.wait_until_finish()
+    except BaseException as failure:
+        delete(join(draft.output, run_directory(draft.run_id)))
+        if isinstance(failure, Exception) and (error := error_of_worker(failure)):
+            raise error from failure
+        raise
+    if result.state not in ("DONE", None):
+        raise DataError(f"the job ended as {result.state}; see the engine's own log")

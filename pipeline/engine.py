@@ -1,0 +1,75 @@
+"""Which engine runs the job.
+
+Without ``--runner`` it is Beam's FnApiRunner by name, since ``DirectRunner`` would try to fetch
+another engine from the network first and so differ between machines with and without one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import (
+    DirectOptions,
+    PipelineOptions,
+    StandardOptions,
+    TypeOptions,
+)
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+from formats.errors import DataError, EmbprepError, UsageError
+
+# Two worker processes take about 3 s to start, which an input of this size earns back.
+_PARALLEL_FROM_BYTES = 1 << 30
+
+_ERROR_LINE = re.compile(r"^(?:formats\.errors\.)?(DataError|UsageError|RowError): (.*)$", re.M)
+_STAGE = re.compile(r" \[while running '.*'\]$")
+
+
+def is_local(options: PipelineOptions) -> bool:
+    """Whether the job runs on this machine, in Beam's own engine."""
+    runner = options.view_as(StandardOptions).runner
+    return runner is None or runner.lower() in ("fnapirunner", "local")
+
+
+def make_pipeline(options: PipelineOptions, input_bytes: int) -> beam.Pipeline:
+    """Makes a pipeline for the engine that the options name, by default the local one.
+
+    The local engine works in this process, or for large inputs in as many worker processes as
+    there are processors. ``--direct_num_workers`` decides otherwise.
+    """
+    options.view_as(TypeOptions).allow_non_deterministic_key_coders = False
+    if not is_local(options):
+        return beam.Pipeline(options=options)
+    options.view_as(StandardOptions).runner = None
+    direct = options.view_as(DirectOptions)
+    given = options.get_all_options(drop_default=True)
+    if "direct_num_workers" not in given:
+        large = input_bytes >= _PARALLEL_FROM_BYTES
+        direct.direct_num_workers = os.cpu_count() or 1 if large else 1
+    if "direct_running_mode" not in given and direct.direct_num_workers != 1:
+        direct.direct_running_mode = "multi_processing"
+    return beam.Pipeline(runner=FnApiRunner(), options=options)
+
+
+def error_of_worker(failure: BaseException) -> EmbprepError | None:
+    """The error that a worker raised, from what the engine says of the failure.
+
+    Engines pass on a worker's error as the text of its traceback, so it is found there by its
+    name. None when the failure is something else.
+    """
+    chain: list[Any] = []
+    current: BaseException | None = failure
+    while current is not None and current not in chain:
+        if isinstance(current, EmbprepError):
+            return type(current)(_STAGE.sub("", str(current)))
+        chain.append(current)
+        current = current.__cause__ or current.__context__
+    for error in chain:
+        if found := _ERROR_LINE.findall(str(error)):
+            name, message = found[-1]
+            kind = UsageError if name == "UsageError" else DataError
+            return kind(_STAGE.sub("", message))
+    return None

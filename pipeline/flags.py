@@ -1,0 +1,261 @@
+"""The flags of ``embprep build``: the command line, the TOML file, and those that are Beam's."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn
+
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from formats.blocks import SPLITS
+from formats.errors import UsageError
+from formats.oov import POLICIES
+from formats.splits import parse_splits
+from pipeline.config import BuildConfig
+from transforms.storage import read_file
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_COMMA_SEPARATED = ("vocabulary_splits", "fallback", "max_reject_fraction")
+# What the design names but this version does not do.
+_LATER = {
+    "combine": ("concat",),
+    "oov": ("subword",),
+    "fallback": ("lower", "title", "upper", "strip_accents", "digits", "hyphen"),
+}
+
+
+class FlagParser(argparse.ArgumentParser):
+    """Reports what is wrong as a ``UsageError`` instead of printing the usage and exiting."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+
+def parse_build_flags(arguments: Sequence[str]) -> tuple[BuildConfig, PipelineOptions, bool]:
+    """Reads the flags of ``embprep build``.
+
+    Args:
+        arguments: the command line behind ``build``.
+
+    Returns:
+        The configuration, the options for Beam, and whether tracebacks are wanted.
+
+    Raises:
+        UsageError: an unknown flag, or a value that can't be used.
+    """
+    parser = _build_parser()
+    early, _ = parser.parse_known_args(arguments)
+    if early.config:
+        arguments = [*_toml_arguments(early.config, arguments), *arguments]
+    values, others = parser.parse_known_args(arguments)
+    beam_options = _beam_options(others, parser)
+    for name in ("corpus", "vectors", "output"):
+        if not getattr(values, name):
+            parser.error(f"--{name} is missing")
+    fields = {name: value for name, value in vars(values).items() if value is not None}
+    verbose = fields.pop("verbose", False)
+    fields.pop("config", None)
+    if fields.get("shuffle_seed") == "none":
+        fields["shuffle_seed"] = None
+    config = BuildConfig(**fields)
+    _check_together(config, parser)
+    return config, beam_options, verbose
+
+
+def _build_parser() -> FlagParser:
+    parser = FlagParser(
+        prog="embprep build",
+        description="Builds a dataset from a corpus and word-vector files. Flags that are not "
+        "listed here go to Beam, such as --runner and --direct_num_workers.",
+        argument_default=None,
+    )
+    add = parser.add_argument
+    add("--config", metavar="FILE", help="TOML file with any of these flags; the line wins")
+    add("--verbose", action="store_true", default=None, help="show tracebacks and Beam's log")
+    corpus = parser.add_argument_group("corpus")
+    add = corpus.add_argument
+    add("--corpus", action="append", metavar="[SPLIT=]PATTERN", help="files, globs or a directory "
+        "of class folders; repeatable; SPLIT is train, validation or test")  # fmt: skip
+    add("--corpus_format", choices=("auto", "text", "fasttext", "csv", "tsv", "jsonl", "parquet",
+        "directory"), help="auto")  # fmt: skip
+    add("--text_column", help="name, or 0-based index where there is no header; text")
+    add("--label_column", help="the same for the label, empty for a corpus without; label")
+    add("--splits", type=_parsed(parse_splits), help="fractions for a corpus given without SPLIT; "
+        "train=0.8,validation=0.1,test=0.1")  # fmt: skip
+    add("--max_reject_fraction", type=_reject_fractions, metavar="CORPUS[,VECTORS]",
+        help="more bad rows than this fail the job; 0.01,0")  # fmt: skip
+    vocabulary = parser.add_argument_group("vocabulary")
+    add = vocabulary.add_argument
+    add("--tokenizer", help="basic, whitespace, regex:PATTERN or module:function; basic")
+    add("--max_tokens", type=_at_least(3), help="vocabulary size with [PAD] and [UNK] counted")
+    add("--min_count", type=_at_least(1), help="rarer tokens stay out; 1")
+    add("--vocabulary", metavar="FILE", help="take this vocabulary.txt instead of building one")
+    add("--vocabulary_splits", type=_split_names, help="the splits that are counted; train")
+    add("--vector_tokens", type=_at_least(0), metavar="N", help="the first N tokens of the vector "
+        "files enter the vocabulary too; 0")  # fmt: skip
+    matrix = parser.add_argument_group("embedding matrix")
+    add = matrix.add_argument
+    add("--vectors", action="append", metavar="PATH[#MEMBER]", help="GloVe, word2vec or fastText "
+        ".vec file, plain, .gz or .zip; repeatable, earlier wins")  # fmt: skip
+    add("--combine", type=_one_of("combine", ("first",)), help="first: earlier source wins")
+    add("--fallback", type=_fallback, help="lookup rules tried in order; exact")
+    add("--oov", type=_one_of("oov", POLICIES), help="rows of words without a vector: zeros, "
+        "normal or mean; zeros")  # fmt: skip
+    add("--dtype", choices=("float32", "float16"), help="float32")
+    add("--matrix_shards", type=_at_least(1), help="one a 64 MiB")
+    add("--matrix_format", choices=("npy", "parquet"), help="npy")
+    examples = parser.add_argument_group("examples")
+    add = examples.add_argument
+    add("--max_length", type=_at_least(1), help="ids of an example; 100")
+    add("--padding", choices=("pre", "post"), help="post")
+    add("--truncating", choices=("pre", "post"), help="post")
+    add("--example_shards", type=_at_least(1), help="of each split; one a 64 MiB")
+    add("--compression", choices=("none", "gzip"), help="gzip")
+    add("--shuffle_seed", type=_seed, help="a number, or none: each range of the input writes its "
+        "own shard, in order; 0")  # fmt: skip
+    output = parser.add_argument_group("output")
+    output.add_argument("--output", metavar="URI", help="where the dataset is published")
+    output.add_argument("--run_id", type=_run_id, help="name of this run; UTC time and a hash")
+    return parser
+
+
+def _toml_arguments(path: str, given: Sequence[str]) -> list[str]:
+    """The flags of a TOML file, but for those that the command line gives too."""
+    try:
+        table = tomllib.loads(read_file(path).decode())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"--config {path}: can't be read as TOML: {error}") from error
+    names = {argument.partition("=")[0] for argument in given}
+    arguments: list[str] = []
+    for key, value in table.items():
+        if f"--{key}" in names or value is False:
+            continue
+        for item in _toml_values(key, value):
+            if isinstance(item, dict):
+                raise UsageError(f"--config {path}: {key} is a table; flags stand at the top")
+            arguments.append(f"--{key}" if item is True else f"--{key}={item}")
+    return arguments
+
+
+def _toml_values(key: str, value: Any) -> list[Any]:
+    """The values that a flag is given with: several only for one that can be repeated."""
+    if key == "splits" and isinstance(value, dict):
+        return [",".join(f"{split}={fraction}" for split, fraction in value.items())]
+    if key in _COMMA_SEPARATED and isinstance(value, list):
+        return [",".join(map(str, value))]
+    return value if isinstance(value, list) else [value]
+
+
+def _beam_options(arguments: list[str], parser: FlagParser) -> PipelineOptions:
+    """Beam's own flags; one that Beam does not know either is an error, not a warning."""
+    beam_parser = FlagParser(prog=parser.prog, add_help=False, conflict_handler="resolve")
+    for options in _subclasses(PipelineOptions):
+        if "_add_argparse_args" in vars(options):
+            options._add_argparse_args(beam_parser)
+    _, unknown = beam_parser.parse_known_args(arguments)
+    if unknown:
+        flag = unknown[0].partition("=")[0]
+        known = [*parser._option_string_actions, *beam_parser._option_string_actions]
+        close = difflib.get_close_matches(flag, known, n=1)
+        hint = f"; did you mean {close[0]}?" if close else f"; see {parser.prog} --help"
+        kind = "flag" if flag.startswith("-") else "argument"
+        raise UsageError(f"unknown {kind} {flag}{hint}")
+    return PipelineOptions(arguments)
+
+
+def _subclasses(kind: type[Any]) -> Iterable[type[Any]]:
+    for subclass in kind.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
+
+
+def _check_together(config: BuildConfig, parser: FlagParser) -> None:
+    if config.vocabulary:
+        built = {"max_tokens": None, "min_count": 1, "vector_tokens": 0}
+        for name, default in built.items():
+            if getattr(config, name) != default:
+                parser.error(f"--{name} shapes a vocabulary that is built, so it can't be given "
+                             "with --vocabulary")  # fmt: skip
+    if config.shuffle_seed is None and config.example_shards is not None:
+        parser.error("--example_shards can't be given with --shuffle_seed none, where each range "
+                     "of the input writes its own shard")  # fmt: skip
+
+
+def _parsed(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    def convert(text: str) -> Any:
+        try:
+            return parse(text)
+        except UsageError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return convert
+
+
+def _at_least(smallest: int) -> Callable[[str], int]:
+    def convert(text: str) -> int:
+        if not re.fullmatch("[0-9]{1,18}", text) or int(text) < smallest:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {smallest} on")
+        return int(text)
+
+    return convert
+
+
+def _seed(text: str) -> int | str:
+    if text == "none":
+        return text
+    if not re.fullmatch("-?[0-9]{1,18}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a whole number nor none")
+    return int(text)
+
+
+def _split_names(text: str) -> list[str]:
+    names = text.split(",")
+    for name in names:
+        if name not in SPLITS:
+            raise argparse.ArgumentTypeError(f"{name!r} is no split; they are {', '.join(SPLITS)}")
+    return [name for name in SPLITS if name in names]
+
+
+def _one_of(flag: str, choices: Sequence[str]) -> Callable[[str], str]:
+    def convert(text: str) -> str:
+        if text in _LATER[flag]:
+            raise argparse.ArgumentTypeError(f"{text} is not in this version")
+        if text not in choices:
+            raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(choices)}")
+        return text
+
+    return convert
+
+
+def _fallback(text: str) -> list[str]:
+    return [_one_of("fallback", ("exact",))(rule) for rule in text.split(",")]
+
+
+def _reject_fractions(text: str) -> tuple[float, float]:
+    try:
+        fractions = [float(part) for part in text.split(",")]
+    except ValueError:
+        fractions = []
+    if len(fractions) not in (1, 2) or not all(0 <= part <= 1 for part in fractions):
+        raise argparse.ArgumentTypeError(f"{text!r} is not one or two fractions from 0 to 1")
+    return fractions[0], fractions[1] if len(fractions) == 2 else 0.0
+
+
+def _run_id(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", text) or os.sep in text:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} can't name a folder; use letters, digits, dots, dashes and underscores"
+        )
+    return text

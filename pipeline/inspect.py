@@ -1,0 +1,95 @@
+"""``embprep inspect VECTORS``: what a vector file is, read from its first to its last row."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+
+from formats.errors import UsageError
+from formats.vectors.containers import PLAIN, split_member
+from formats.vectors.proof import judge
+from formats.vectors.records import RangeReport, Records
+from formats.vectors.source import VectorSource, open_source, read_range, whole_range
+from transforms.storage import match_files, open_file
+
+_SHOWN_TOKENS = 8
+_LONG_TOKEN_BYTES = 98
+
+
+def inspect(spec: str) -> int:
+    """Prints what a vector file is: format, rows, dimension, tokens, irregularities.
+
+    Args:
+        spec: ``PATH[#MEMBER]``.
+
+    Returns:
+        The exit code, 0.
+
+    Raises:
+        UsageError: there is no such file.
+        DataError: the file is damaged, or no vector file.
+    """
+    files = match_files(split_member(spec)[0])
+    if len(files) != 1:
+        raise UsageError(f"inspect {spec}: no such file")
+    source = open_source(0, spec, files[0].size, open_file)
+    first: list[str] = []
+    oddities: Counter[str] = Counter()
+    report = None
+    seen: set[bytes] = set()
+    for records in read_range(source, whole_range(source), open_file):
+        if isinstance(records, RangeReport):
+            report = records
+            continue
+        first.extend(token.decode(errors="replace") for token in records.tokens[:_SHOWN_TOKENS])
+        oddities.update(_oddities(records, seen))
+    assert report is not None
+    verdict = judge([report], source.layout, None, source.name)
+    _print_table(source, verdict.rows, first[:_SHOWN_TOKENS], oddities)
+    for warning in verdict.warnings:
+        print(f"embprep: warning: {warning}", file=sys.stderr)
+    if verdict.problem:
+        raise verdict.problem
+    return 0
+
+
+def _oddities(records: Records, seen: set[bytes]) -> Iterator[str]:
+    for token in records.tokens:
+        if token in seen:
+            yield "tokens that come again (the first row counts)"
+        seen.add(token)
+        if not token.isascii():
+            try:
+                text = token.decode()
+            except UnicodeDecodeError:
+                yield "tokens that are not UTF-8"
+                continue
+            # Not told by str.isspace of ASCII: these break str.split and str.splitlines.
+            if any(char.isspace() for char in text):
+                yield "tokens with white space other than ASCII, such as U+00A0 or U+0085"
+        if b" " in token:
+            yield "tokens with spaces inside"
+        if not token:
+            yield "empty tokens"
+        if len(token) >= _LONG_TOKEN_BYTES:
+            yield f"tokens of {_LONG_TOKEN_BYTES} bytes or more (word2vec.c cuts there)"
+
+
+def _print_table(
+    source: VectorSource, rows: int, tokens: list[str], oddities: Counter[str]
+) -> None:
+    layout, container = source.layout, source.container
+    header = f"{layout.rows:,} rows" if layout.header_bytes else "none"
+    lines = [
+        ("file", f"{source.name}, {source.size:,} bytes"),
+        ("container", container.kind if container.kind == PLAIN else f"{container.kind} (packed)"),
+        ("format", layout.format),
+        ("header", header),
+        ("rows", f"{rows:,}"),
+        ("dimension", f"{layout.dim:,}"),
+        ("tokens", " ".join(tokens)),
+        *(("irregular", f"{number:,} {what}") for what, number in sorted(oddities.items())),
+    ]
+    for name, value in lines:
+        print(f"{name:<10} {value}")

@@ -1,0 +1,99 @@
+"""The command line: ``embprep build``, ``embprep inspect`` and ``embprep verify``."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+
+from formats.errors import EmbprepError, UsageError
+
+_USAGE = """usage: embprep build    --corpus SPEC [...] --vectors SPEC [...] --output URI [flags]
+       embprep inspect  VECTORS
+       embprep verify   OUTPUT
+
+embprep COMMAND --help explains a command."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; gives its exit code: 0, 1 for a failed job, 2 for wrong usage."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    verbose = "--verbose" in arguments
+    _quiet_libraries(verbose)
+    try:
+        return _run(arguments)
+    except EmbprepError as error:
+        if verbose:
+            traceback.print_exc()
+        print(f"embprep: error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+    except KeyboardInterrupt:
+        print("embprep: interrupted; nothing was published", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if verbose:
+            traceback.print_exc()
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[-1]
+        print(f"embprep: error: {first_line} (--verbose shows where)", file=sys.stderr)
+        return 1
+
+
+def _run(arguments: Sequence[str]) -> int:
+    commands: dict[str, Callable[[Sequence[str]], int]] = {
+        "build": _build,
+        "inspect": _inspect,
+        "verify": _verify,
+    }
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_USAGE)
+        return 0 if arguments else 2
+    if arguments[0] not in commands:
+        raise UsageError(f"unknown command {arguments[0]}; the commands are {', '.join(commands)}")
+    return commands[arguments[0]](arguments[1:])
+
+
+def _build(arguments: Sequence[str]) -> int:
+    from pipeline.build import build
+    from pipeline.flags import parse_build_flags
+    from pipeline.report import summary_table
+
+    config, options, _ = parse_build_flags(arguments)
+    manifest, seconds = build(config, options)
+    for warning in manifest.warnings:
+        print(f"embprep: warning: {warning}", file=sys.stderr)
+    print(summary_table(manifest, config.output, seconds))
+    return 0
+
+
+def _inspect(arguments: Sequence[str]) -> int:
+    from pipeline.inspect import inspect
+
+    return inspect(_one_argument(arguments, "inspect", "VECTORS"))
+
+
+def _verify(arguments: Sequence[str]) -> int:
+    from pipeline.verify import verify
+
+    return verify(_one_argument(arguments, "verify", "OUTPUT"))
+
+
+def _one_argument(arguments: Sequence[str], command: str, name: str) -> str:
+    rest = [argument for argument in arguments if argument != "--verbose"]
+    if rest[:1] in (["-h"], ["--help"]) or len(rest) != 1 or rest[0].startswith("-"):
+        raise UsageError(f"usage: embprep {command} {name}")
+    return rest[0]
+
+
+def _quiet_libraries(verbose: bool) -> None:
+    """Keeps the log of Beam and gRPC from the terminal, which is the user's."""
+    if verbose:
+        logging.basicConfig(level=logging.INFO)
+    else:
+        logging.disable(logging.CRITICAL)
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

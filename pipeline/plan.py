@@ -1,0 +1,154 @@
+"""What a build is going to read, found out and checked before anything runs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from formats.blocks import SPLITS, UNASSIGNED_SPLIT
+from formats.corpus.plan import CorpusFile, plan_corpus
+from formats.corpus.ranges import CorpusRange
+from formats.dataset.manifest import CorpusInput
+from formats.errors import UsageError
+from formats.vectors.containers import split_member
+from formats.vectors.source import VectorSource, demand_equal_dimensions, open_source
+from pipeline.config import BuildConfig
+from transforms.storage import StoredFile, match_files, open_file
+
+_FINGERPRINT_BYTES = 64 << 10
+
+
+class Plan(NamedTuple):
+    """The inputs of a build.
+
+    Attributes:
+        corpus: what the manifest says of each ``--corpus``.
+        ranges: the ranges of all corpus files, in the order of the input.
+        labelled: whether the corpus has labels.
+        splits: the splits that examples can get into.
+        sources: the vector files.
+        fingerprints: by source, what identifies its content.
+        dim: dimensions of a row of the embedding matrix.
+        corpus_bytes: bytes of the corpus files as they are stored.
+        vector_bytes: bytes of the vector files as they are stored.
+    """
+
+    corpus: list[CorpusInput]
+    ranges: list[CorpusRange]
+    labelled: bool
+    splits: list[str]
+    sources: list[VectorSource]
+    fingerprints: list[str]
+    dim: int
+    corpus_bytes: int
+    vector_bytes: int
+
+
+def plan_build(config: BuildConfig) -> Plan:
+    """Finds the files that the flags name, and what is in them.
+
+    Raises:
+        UsageError: a pattern that matches nothing, a column that is missing, an archive's
+            member that is not there, vector files of different dimensions.
+        DataError: a file that is not what it should be.
+    """
+    inputs: list[CorpusInput] = []
+    ranges: list[CorpusRange] = []
+    labelled: set[bool] = set()
+    files_before = 0
+    for spec in config.corpus:
+        split, pattern = _split_of(spec)
+        files = _matching(pattern, f"--corpus {spec}")
+        planned = plan_corpus(
+            pattern,
+            [CorpusFile(file.uri, file.size) for file in files],
+            format=config.corpus_format,
+            text_column=config.text_column,
+            label_column=config.label_column,
+            split=split,
+            first_file=files_before,
+            range_bytes=config.range_bytes,
+            open_file=open_file,
+        )
+        files_before += len(files)
+        labelled.add(planned.labelled)
+        ranges.extend(planned.ranges)
+        inputs.append(
+            CorpusInput(
+                uri=pattern,
+                bytes=sum(file.size for file in files),
+                fingerprint=_fingerprint(files),
+                split=SPLITS[split] if split != UNASSIGNED_SPLIT else None,
+                format=planned.format,
+                files=len(files),
+            )
+        )
+    if len(labelled) > 1:
+        raise UsageError("--corpus: some have labels and some have none; give them apart")
+    sources, fingerprints = _plan_vectors(config.vectors)
+    return Plan(
+        corpus=inputs,
+        ranges=ranges,
+        labelled=labelled.pop(),
+        splits=_possible_splits(config, ranges),
+        sources=sources,
+        fingerprints=fingerprints,
+        dim=demand_equal_dimensions(sources),
+        corpus_bytes=sum(corpus.bytes for corpus in inputs),
+        vector_bytes=sum(source.size for source in sources),
+    )
+
+
+def _split_of(spec: str) -> tuple[int, str]:
+    name, mark, pattern = spec.partition("=")
+    if mark and name in SPLITS:
+        return SPLITS.index(name), pattern
+    return UNASSIGNED_SPLIT, spec
+
+
+def _matching(pattern: str, flag: str) -> list[StoredFile]:
+    files = match_files(pattern)
+    if not files:
+        raise UsageError(f"{flag}: no file matches; check the path, or the splits' names "
+                         f"({', '.join(SPLITS)}) before an =")  # fmt: skip
+    return files
+
+
+def _plan_vectors(specs: Sequence[str]) -> tuple[list[VectorSource], list[str]]:
+    sources, fingerprints = [], []
+    for ordinal, spec in enumerate(specs):
+        uri, _ = split_member(spec)
+        files = match_files(uri)
+        if [file.uri for file in files] != [uri] and len(files) != 1:
+            raise UsageError(f"--vectors {spec}: names {len(files)} files; give one")
+        sources.append(open_source(ordinal, spec, files[0].size, open_file))
+        fingerprints.append(_fingerprint(files))
+    return sources, fingerprints
+
+
+def _possible_splits(config: BuildConfig, ranges: Sequence[CorpusRange]) -> list[str]:
+    given = {work.split for work in ranges}
+    return [
+        split
+        for number, split in enumerate(SPLITS)
+        if number in given
+        or (UNASSIGNED_SPLIT in given and config.splits.get(split, 0) > 0)
+    ]
+
+
+def _fingerprint(files: Sequence[StoredFile]) -> str:
+    """Identifies the content of files by their sizes and the first and last bytes of each.
+
+    Reading terabytes only to name them would cost more than the build; a file that changed in
+    its middle alone and kept its size is not told apart.
+    """
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.size.to_bytes(8, "little"))
+        with open_file(file.uri) as stream:
+            digest.update(stream.read(_FINGERPRINT_BYTES))
+            if file.size > _FINGERPRINT_BYTES:
+                stream.seek(max(file.size - _FINGERPRINT_BYTES, _FINGERPRINT_BYTES))
+                digest.update(stream.read(_FINGERPRINT_BYTES))
+    return f"sha256-of-ends:{digest.hexdigest()}"

@@ -1,0 +1,204 @@
+"""Publish: the manifest, which names all that was written, and puts it in force."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+from apache_beam.pvalue import AsIter, AsSingleton
+
+from formats.dataset.examples import feature_shapes
+from formats.dataset.manifest import (
+    FORMAT_VERSION,
+    CorpusInput,
+    Embeddings,
+    EmbeddingShard,
+    Examples,
+    ExampleShard,
+    Inputs,
+    Manifest,
+    Rejects,
+    RejectsFile,
+    SplitInfo,
+    VectorsInput,
+)
+from formats.dataset.paths import MANIFEST, run_manifest_path
+from formats.vectors.source import VectorSource
+from transforms.encode_examples import ExampleSpec
+from transforms.join_vectors import JoinedSource
+from transforms.storage import create_file, join
+from transforms.summarise_corpus import CorpusSummary
+from transforms.write_matrix import MatrixSpec
+from transforms.write_vocabulary import WrittenVocabulary
+
+
+class Draft(NamedTuple):
+    """What the manifest says that is known before the job runs.
+
+    Attributes:
+        output: URI of the dataset.
+        run_id: the name of the run.
+        created: when the run began, UTC, ISO 8601.
+        config: the flags.
+        versions: of embprep, Python and the packages that shape the output.
+        corpus: the corpora.
+        sources: the vector files.
+        fingerprints: of the vector files.
+        splits: the splits that the corpus can have.
+        matrix: what the embedding matrix is to be.
+        examples: what the examples are to be.
+    """
+
+    output: str
+    run_id: str
+    created: str
+    config: dict[str, Any]
+    versions: dict[str, str]
+    corpus: list[CorpusInput]
+    sources: list[VectorSource]
+    fingerprints: list[str]
+    splits: list[str]
+    matrix: MatrixSpec
+    examples: ExampleSpec
+
+
+class Written(NamedTuple):
+    """The PCollections of what was written, each as the transform that wrote it gives it."""
+
+    summary: Any
+    vocabulary: Any
+    sources: Any
+    matrix_shards: Any
+    example_shards: Any
+    rejects: Any
+
+
+class Publish(beam.PTransform):
+    """Writes the manifest last of all, replacing the one before in one step.
+
+    Applied to a pipeline; gives the manifest's bytes. Until the step is done, the dataset before
+    stays whole and in force.
+
+    Args:
+        draft: what is known beforehand.
+        written: what the job wrote.
+    """
+
+    def __init__(self, draft: Draft, written: Written) -> None:
+        super().__init__()
+        self._draft = draft
+        self._written = written
+
+    def expand(self, pipeline: Any) -> Any:
+        written = self._written
+        return (
+            pipeline
+            | "Once" >> beam.Create([None])
+            | "WriteManifest"
+            >> beam.Map(
+                _publish,
+                self._draft,
+                AsSingleton(written.summary),
+                AsSingleton(written.vocabulary),
+                AsSingleton(written.sources),
+                AsIter(written.matrix_shards),
+                AsIter(written.example_shards),
+                AsSingleton(written.rejects),
+            )
+        )
+
+
+def _publish(
+    _: None,
+    draft: Draft,
+    summary: CorpusSummary,
+    vocabulary: WrittenVocabulary,
+    sources: list[JoinedSource],
+    matrix_shards: Iterable[EmbeddingShard],
+    example_shards: Iterable[tuple[str, ExampleShard]],
+    rejects: RejectsFile,
+) -> bytes:
+    manifest = Manifest(
+        format_version=FORMAT_VERSION,
+        run_id=draft.run_id,
+        created=draft.created,
+        config=draft.config,
+        versions=draft.versions,
+        inputs=Inputs(draft.corpus, _vector_inputs(draft, sources, vocabulary)),
+        vocabulary=vocabulary.info,
+        embeddings=_embeddings(draft.matrix, vocabulary, matrix_shards),
+        examples=_examples(draft, example_shards),
+        labels=summary.labels,
+        coverage=vocabulary.coverage,
+        rejects=_rejects(summary, sources, rejects),
+        warnings=[warning for source in sources for warning in source.warnings],
+    )
+    data = manifest.to_json()
+    for path in (run_manifest_path(draft.run_id), MANIFEST):
+        with create_file(join(draft.output, path)) as file:
+            file.write(data)
+    return data
+
+
+def _vector_inputs(
+    draft: Draft, sources: Sequence[JoinedSource], vocabulary: WrittenVocabulary
+) -> list[VectorsInput]:
+    names = list(vocabulary.coverage.by_source)
+    return [
+        VectorsInput(
+            uri=source.spec,
+            bytes=source.size,
+            fingerprint=fingerprint,
+            format=source.layout.format,
+            rows=joined.rows,
+            dim=source.layout.dim,
+            matched=vocabulary.coverage.by_source[names[source.ordinal]],
+            duplicates=vocabulary.duplicates.get(source.ordinal, 0),
+        )
+        for source, fingerprint, joined in zip(
+            draft.sources, draft.fingerprints, sources, strict=True
+        )
+    ]
+
+
+def _embeddings(
+    spec: MatrixSpec, vocabulary: WrittenVocabulary, shards: Iterable[EmbeddingShard]
+) -> Embeddings:
+    return Embeddings(
+        rows=vocabulary.info.size,
+        dim=spec.dim,
+        dtype=spec.dtype,
+        format=spec.format,
+        oov=spec.oov,
+        shards=sorted(shards, key=lambda shard: shard.first_row),
+    )
+
+
+def _examples(draft: Draft, shards: Iterable[tuple[str, ExampleShard]]) -> Examples:
+    spec = draft.examples
+    by_split: dict[str, list[ExampleShard]] = {split: [] for split in draft.splits}
+    for split, shard in shards:
+        by_split[split].append(shard)
+    return Examples(
+        compression=spec.compression,
+        max_length=spec.max_length,
+        features=feature_shapes(spec.max_length, spec.labelled),
+        splits={
+            split: SplitInfo(
+                examples=sum(shard.examples for shard in own),
+                shards=sorted(own, key=lambda shard: shard.path),
+            )
+            for split, own in by_split.items()
+        },
+    )
+
+
+def _rejects(
+    summary: CorpusSummary, sources: Sequence[JoinedSource], file: RejectsFile
+) -> Rejects:
+    vectors: dict[str, int] = {}
+    for source in sources:
+        for reason, number in source.rejects.items():
+            vectors[reason] = vectors.get(reason, 0) + number
+    return Rejects(summary.rejects, vectors, file.path, file.sha256)

@@ -1,0 +1,44 @@
+"""TakeVectorTokens: the first tokens of the vector files, for the vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+
+from formats.vectors.source import VectorSource
+from formats.vectors.tokens import first_tokens
+from transforms import blocks  # noqa: F401  (registers the coder of blocks)
+from transforms.storage import open_file
+
+
+class TakeVectorTokens(beam.PTransform):
+    """Reads the first tokens of vector files, in order, by one worker.
+
+    Applied to a pipeline; gives a PCollection with one block, whose ``token`` column holds the
+    tokens.
+
+    Args:
+        sources: the vector files, in their order.
+        number: how many distinct tokens are taken; a later file is read only when the earlier
+            ones hold fewer.
+    """
+
+    def __init__(self, sources: Sequence[VectorSource], number: int) -> None:
+        super().__init__()
+        self._sources = list(sources)
+        self._number = number
+
+    def expand(self, pipeline: Any) -> Any:
+        return (
+            pipeline
+            | "Once" >> beam.Create([self._number])
+            | "FirstTokens" >> beam.Map(_take, self._sources).with_output_types(pa.RecordBatch)
+        )
+
+
+def _take(number: int, sources: Sequence[VectorSource]) -> Any:
+    tokens = first_tokens(sources, number, open_file)
+    return pa.record_batch([pa.array(tokens, pa.string())], ["token"])

@@ -1,0 +1,143 @@
+"""WriteExamples: from blocks of examples to TFRecord shards, in a deterministic global shuffle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+from apache_beam.pvalue import AsSingleton
+
+from formats.blocks import EXAMPLES, SPLITS
+from formats.dataset.embedding_matrix import default_shards
+from formats.dataset.examples import pad_sequences, serialize_examples
+from formats.dataset.manifest import ExampleShard
+from formats.dataset.paths import example_shard_path
+from formats.dataset.tfrecord import RecordWriter
+from formats.shuffle_order import shard_of
+from transforms import blocks  # noqa: F401  (registers the coder of blocks)
+from transforms.encode_examples import ExampleSpec
+from transforms.progress import StageProgress
+from transforms.storage import create_file, join
+from transforms.summarise_corpus import CorpusSummary
+
+# Of the framing and the fixed parts of a serialised example, and of one id as a varint.
+_FIXED_BYTES = 80
+_ID_BYTES = 2
+
+Shard = tuple[str, int]
+
+
+class WriteExamples(beam.PTransform):
+    """Writes examples in shards, sorted by their shuffle order.
+
+    Takes blocks of ``formats.blocks.EXAMPLES`` and gives a PCollection of
+    (split, ``ExampleShard``). Every shard of every split is written, also an empty one.
+
+    Args:
+        summary: PCollection with one ``CorpusSummary``, for the number of shards.
+        spec: what the examples are to be.
+        splits: the splits that the corpus can have.
+        output: URI of the dataset.
+        run_id: the run under which the shards are written.
+    """
+
+    def __init__(
+        self, summary: Any, spec: ExampleSpec, splits: Iterable[str], output: str, run_id: str
+    ) -> None:
+        super().__init__()
+        self._summary = summary
+        self._spec = spec
+        self._splits = list(splits)
+        self._output = output
+        self._run_id = run_id
+
+    def expand(self, examples: Any) -> Any:
+        summary, spec = AsSingleton(self._summary), self._spec
+        by_shard = examples | "ByShard" >> beam.FlatMap(_split, summary, spec).with_output_types(
+            tuple[Shard, pa.RecordBatch]
+        )
+        all_shards = self._summary | "AllShards" >> beam.FlatMap(
+            _empty_shards, self._splits, spec
+        ).with_output_types(tuple[Shard, pa.RecordBatch])
+        return (
+            (by_shard, all_shards)
+            | "Flatten" >> beam.Flatten()
+            | "Group" >> beam.GroupByKey()
+            | "WriteShards"
+            >> beam.ParDo(_WriteShard(spec, self._output, self._run_id), summary)
+        )
+
+
+def count_shards(split: str, summary: CorpusSummary, spec: ExampleSpec) -> int:
+    """Number of shards of a split: as asked for, or one a 64 MiB of examples as they are padded."""
+    example_bytes = _FIXED_BYTES + _ID_BYTES * spec.max_length
+    return spec.shards or default_shards(summary.examples.get(split, 0) * example_bytes)
+
+
+def write_shard(file: Any, block: Any, spec: ExampleSpec) -> int:
+    """Writes a block of examples, sorted by their order, as the records of one TFRecord file.
+
+    Returns:
+        The number of examples.
+    """
+    with RecordWriter(file, spec.compression) as writer:
+        append_examples(writer, sort_examples(block), spec)
+    return int(block.num_rows)
+
+
+def append_examples(writer: RecordWriter, block: Any, spec: ExampleSpec) -> None:
+    """Pads and serialises a block of examples, as it is ordered, and appends the records."""
+    ids, lengths = pad_sequences(
+        block.column("token_ids"), spec.max_length, spec.padding, spec.truncating
+    )
+    labels = block.column("label").to_numpy(zero_copy_only=False) if spec.labelled else None
+    writer.write(serialize_examples(ids, lengths, labels))
+
+
+def sort_examples(block: Any) -> Any:
+    """Sorts examples by their order; should two be equal, by their place in the corpus."""
+    keys = [block.column(name).to_numpy() for name in ("offset", "file", "order")]
+    return block.take(pa.array(np.lexsort(keys)))
+
+
+def _split(
+    block: pa.RecordBatch, summary: CorpusSummary, spec: ExampleSpec
+) -> Iterator[tuple[Shard, Any]]:
+    splits, order = block.column("split").to_numpy(), block.column("order").to_numpy()
+    for number in np.unique(splits).tolist():
+        name = SPLITS[number]
+        shards = shard_of(order, count_shards(name, summary, spec))
+        shards[splits != number] = -1
+        for shard in np.unique(shards[shards >= 0]).tolist():
+            yield (name, shard), block.filter(pa.array(shards == shard))
+
+
+def _empty_shards(
+    summary: CorpusSummary, splits: Iterable[str], spec: ExampleSpec
+) -> Iterator[tuple[Shard, Any]]:
+    nothing = pa.RecordBatch.from_pylist([], schema=EXAMPLES)
+    for split in splits:
+        for shard in range(count_shards(split, summary, spec)):
+            yield (split, shard), nothing
+
+
+class _WriteShard(beam.DoFn):
+    def __init__(self, spec: ExampleSpec, output: str, run_id: str) -> None:
+        self._spec = spec
+        self._output = output
+        self._run_id = run_id
+        self._progress = StageProgress("WriteExamples")
+
+    def process(
+        self, shard_and_blocks: tuple[Shard, Iterable[Any]], summary: CorpusSummary
+    ) -> Iterator[tuple[str, ExampleShard]]:
+        (split, shard), blocks_ = shard_and_blocks
+        shards = count_shards(split, summary, self._spec)
+        path = example_shard_path(self._run_id, split, shard, shards, self._spec.compression)
+        with create_file(join(self._output, path)) as file:
+            examples = write_shard(file, pa.concat_batches(list(blocks_)), self._spec)
+        self._progress.add(read=file.size, records=examples)
+        yield split, ExampleShard(path, examples, file.size, file.sha256)

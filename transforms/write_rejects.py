@@ -1,0 +1,43 @@
+"""WriteRejects: the rows that could not be used, and why, as JSON lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.pvalue import AsIter
+
+from formats.dataset.manifest import RejectsFile
+from formats.dataset.paths import rejects_path
+from formats.dataset.rejects import write_rejects
+from transforms.storage import create_file, join
+
+
+class WriteRejects(beam.PTransform):
+    """Writes rejected rows, sorted by file and offset, into one file.
+
+    Takes a PCollection of blocks of ``formats.blocks.REJECTS`` and gives one ``RejectsFile``.
+
+    Args:
+        output: URI of the dataset.
+        run_id: the run under which the file is written.
+    """
+
+    def __init__(self, output: str, run_id: str) -> None:
+        super().__init__()
+        self._output = output
+        self._run_id = run_id
+
+    def expand(self, rejects: Any) -> Any:
+        return (
+            rejects.pipeline
+            | "Once" >> beam.Create([rejects_path(self._run_id)])
+            | "WriteFile" >> beam.Map(_write, AsIter(rejects), self._output)
+        )
+
+
+def _write(path: str, rejects: Iterable[Any], output: str) -> RejectsFile:
+    with create_file(join(output, path)) as file:
+        write_rejects(file, list(rejects))
+    return RejectsFile(path, file.size, file.sha256)

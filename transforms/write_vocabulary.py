@@ -1,0 +1,96 @@
+"""WriteVocabulary: the vocabulary's files, and how much of it has vectors."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+import numpy as np
+from apache_beam.pvalue import AsIter
+
+from formats.dataset.coverage import measure_coverage
+from formats.dataset.manifest import Coverage, VocabularyInfo
+from formats.dataset.paths import vocabulary_parquet_path, vocabulary_path
+from formats.dataset.vocabulary import (
+    OOV_ID,
+    PAD_ID,
+    vocabulary_table,
+    write_vocabulary_parquet,
+    write_vocabulary_text,
+)
+from transforms.storage import create_file, join
+from transforms.write_matrix import ServedRows
+
+
+class WrittenVocabulary(NamedTuple):
+    """What was written, for the manifest.
+
+    Attributes:
+        info: the files.
+        coverage: how much of the vocabulary has vectors.
+        duplicates: by source, rows of the vocabulary's tokens that repeat one.
+    """
+
+    info: VocabularyInfo
+    coverage: Coverage
+    duplicates: dict[int, int]
+
+
+class WriteVocabulary(beam.PTransform):
+    """Writes vocabulary.txt and vocabulary.parquet.
+
+    Takes a PCollection with one block, the vocabulary, and gives one ``WrittenVocabulary``.
+
+    Args:
+        served: PCollection of ``ServedRows``.
+        source_names: what the sources are called in the files, by ordinal.
+        output: URI of the dataset.
+        run_id: the run under which the files are written.
+    """
+
+    def __init__(
+        self, served: Any, source_names: Sequence[str], output: str, run_id: str
+    ) -> None:
+        super().__init__()
+        self._served = served
+        self._arguments = list(source_names), output, run_id
+
+    def expand(self, vocabulary: Any) -> Any:
+        return vocabulary | "WriteFiles" >> beam.Map(
+            _write, AsIter(self._served), *self._arguments
+        )
+
+
+def _write(
+    vocabulary: Any,
+    served: Iterable[ServedRows],
+    source_names: Sequence[str],
+    output: str,
+    run_id: str,
+) -> WrittenVocabulary:
+    sources = np.empty(vocabulary.num_rows, np.int32)
+    duplicates: Counter[int] = Counter()
+    for part in served:
+        rows = np.frombuffer(part.sources, np.int32)
+        sources[part.first_row : part.first_row + len(rows)] = rows
+        duplicates.update(part.duplicates)
+    table = vocabulary_table(
+        vocabulary.column("token"), vocabulary.column("count"), sources, source_names
+    )
+    path, parquet_path = vocabulary_path(run_id), vocabulary_parquet_path(run_id)
+    with create_file(join(output, path)) as file:
+        file.write(write_vocabulary_text(vocabulary.column("token")))
+    with create_file(join(output, parquet_path)) as parquet_file:
+        write_vocabulary_parquet(parquet_file, table)
+    info = VocabularyInfo(
+        path=path,
+        size=vocabulary.num_rows,
+        sha256=file.sha256,
+        pad_id=PAD_ID,
+        oov_id=OOV_ID,
+        parquet_path=parquet_path,
+        parquet_sha256=parquet_file.sha256,
+    )
+    return WrittenVocabulary(info, measure_coverage(table), dict(duplicates))
