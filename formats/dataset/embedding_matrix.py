@@ -1,0 +1,232 @@
+"""Shards of the embedding matrix: NumPy ``.npy`` or Parquet.
+
+An ``.npy`` shard has NumPy's header of version 1.0, then the rows, C order, ``<f4`` or ``<f2``
+(https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html). A Parquet shard has the
+columns ``id`` int32, ``token`` string and ``vector``, a list of ``dim`` float or halffloat.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from formats.errors import DataError, damaged
+
+NPY, PARQUET = "npy", "parquet"
+
+_SHARD_BYTES = 64 << 20
+_BLOCK_BYTES = 4 << 20
+_DTYPES = {"<f4": pa.float32(), "<f2": pa.float16()}
+_NUMPY_DTYPES = {arrow: np.dtype(little) for little, arrow in _DTYPES.items()}
+_REMEDY = "build the dataset again"
+
+
+class ShardBlock(NamedTuple):
+    """Consecutive rows of a shard.
+
+    Attributes:
+        vectors: float32 or float16 [rows, dim].
+        ids: int32 [rows], the matrix rows as the file names them; None in ``.npy``.
+        tokens: ``pa.StringArray``; None in ``.npy``.
+    """
+
+    vectors: npt.NDArray[Any]
+    ids: npt.NDArray[np.int32] | None
+    tokens: Any
+
+
+class OpenShard(NamedTuple):
+    """A shard whose header was read; ``blocks`` can be gone through once, a few MiB a step."""
+
+    rows: int
+    dim: int
+    dtype: str
+    blocks: Iterator[ShardBlock]
+
+
+def default_shards(total_bytes: int) -> int:
+    """One shard for each 64 MiB, at least one."""
+    return max(1, -(-total_bytes // _SHARD_BYTES))
+
+
+def shard_bounds(rows: int, shards: int) -> npt.NDArray[np.int64]:
+    """First row of each shard, and behind them the number of rows; int64 [shards + 1]."""
+    return np.arange(shards + 1, dtype=np.int64) * rows // shards
+
+
+def write_shard(
+    file: BinaryIO, format: str, vectors: npt.NDArray[Any], first_row: int, tokens: Any
+) -> None:
+    """Writes one shard.
+
+    Args:
+        file: writable binary file.
+        format: ``npy`` or ``parquet``.
+        vectors: float32 or float16 [rows, dim].
+        first_row: the matrix row of the first of them.
+        tokens: ``pa.StringArray`` [rows]; only Parquet keeps it.
+    """
+    vectors = np.ascontiguousarray(vectors, vectors.dtype.newbyteorder("<"))
+    if vectors.dtype.str not in _DTYPES:
+        raise TypeError(f"expected float32 or float16, got {vectors.dtype}")
+    if format == NPY:
+        _write_npy(file, vectors)
+    else:
+        _write_parquet(file, vectors, first_row, tokens)
+
+
+def _write_npy(file: BinaryIO, vectors: npt.NDArray[Any]) -> None:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(vectors))
+    file.write(header.getvalue())
+    if vectors.size:
+        file.write(vectors.data.cast("B"))
+
+
+def _write_parquet(file: BinaryIO, vectors: npt.NDArray[Any], first_row: int, tokens: Any) -> None:
+    rows, dim = vectors.shape
+    ids = np.arange(first_row, first_row + rows, dtype=np.int32)
+    flat = pa.array(vectors.reshape(-1))
+    table = pa.table(
+        [pa.array(ids), tokens, pa.FixedSizeListArray.from_arrays(flat, dim)],
+        schema=pa.schema(
+            [
+                pa.field("id", pa.int32(), nullable=False),
+                pa.field("token", pa.string(), nullable=False),
+                pa.field("vector", pa.list_(_DTYPES[vectors.dtype.str], dim), nullable=False),
+            ]
+        ),
+    )
+    sink = pa.BufferOutputStream()
+    # Floats hardly compress, and a reader decodes a row group as a whole.
+    pq.write_table(
+        table,
+        sink,
+        compression="none",
+        use_dictionary=False,
+        row_group_size=_block_rows(vectors.dtype, dim),
+    )
+    file.write(sink.getvalue())
+
+
+def open_shard(file: BinaryIO, format: str, name: str) -> OpenShard:
+    """Opens a shard for reading it in blocks.
+
+    Args:
+        file: seekable binary file.
+        format: ``npy`` or ``parquet``.
+        name: what messages call the file.
+
+    Raises:
+        DataError: the file breaks its format; from ``blocks`` as well.
+    """
+    return _open_npy(file, name) if format == NPY else _open_parquet(file, name)
+
+
+def read_shard(file: BinaryIO, format: str, name: str) -> npt.NDArray[Any]:
+    """Reads a whole shard, float32 or float16 [rows, dim]; arguments as for ``open_shard``."""
+    shard = open_shard(file, format, name)
+    vectors = np.empty((shard.rows, shard.dim), shard.dtype)
+    row = 0
+    for block in shard.blocks:
+        vectors[row : row + len(block.vectors)] = block.vectors
+        row += len(block.vectors)
+    return vectors
+
+
+def _open_npy(file: BinaryIO, name: str) -> OpenShard:
+    try:
+        version = np.lib.format.read_magic(file)
+        if version != (1, 0):
+            raise ValueError(f"version {version}")
+        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
+    except (ValueError, TypeError, EOFError) as error:
+        raise damaged(
+            name, "byte 0", expected="a .npy header of version 1.0", found=str(error),
+            remedy=_REMEDY,
+        ) from error  # fmt: skip
+    if len(shape) != 2 or min(shape) < 0 or fortran_order or dtype.str not in _DTYPES:
+        raise damaged(
+            name,
+            "header",
+            expected="two dimensions of <f4 or <f2 in C order",
+            found=f"{shape} of {dtype.str}{' in Fortran order' if fortran_order else ''}",
+            remedy=_REMEDY,
+        )
+    rows, dim = shape
+    start = file.tell()
+    size = file.seek(0, io.SEEK_END)
+    if size != start + rows * dim * dtype.itemsize:
+        raise damaged(
+            name,
+            f"byte {size}",
+            expected=f"the end at byte {start + rows * dim * dtype.itemsize}",
+            found=f"{size} bytes",
+            remedy=_REMEDY,
+        )
+    file.seek(start)
+    return OpenShard(rows, dim, dtype.name, _npy_blocks(file, rows, dim, dtype))
+
+
+def _npy_blocks(file: BinaryIO, rows: int, dim: int, dtype: np.dtype[Any]) -> Iterator[ShardBlock]:
+    step = _block_rows(dtype, dim)
+    for row in range(0, rows, step):
+        block = np.empty((min(step, rows - row), dim), dtype)
+        data = file.read(block.nbytes)
+        block.reshape(-1)[:] = np.frombuffer(data, dtype)
+        yield ShardBlock(block, None, None)
+
+
+def _open_parquet(file: BinaryIO, name: str) -> OpenShard:
+    try:
+        parquet = pq.ParquetFile(file)
+        schema = parquet.schema_arrow
+        vector = schema.field("vector").type if "vector" in schema.names else pa.null()
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{name}: can't be read as Parquet: {error}; {_REMEDY}") from error
+    if (
+        [(field.name, field.type) for field in schema if field.name != "vector"]
+        != [("id", pa.int32()), ("token", pa.string())]
+        or not pa.types.is_fixed_size_list(vector)
+        or vector.value_type not in _NUMPY_DTYPES
+    ):
+        raise damaged(
+            name,
+            "columns",
+            expected="id int32, token string, vector fixed_size_list of float or halffloat",
+            found=", ".join(f"{field.name} {field.type}" for field in schema),
+            remedy=_REMEDY,
+        )
+    dtype = _NUMPY_DTYPES[vector.value_type]
+    dim = vector.list_size
+    rows = parquet.metadata.num_rows
+    return OpenShard(rows, dim, dtype.name, _parquet_blocks(parquet, dim, dtype, name))
+
+
+def _parquet_blocks(
+    parquet: Any, dim: int, dtype: np.dtype[Any], name: str
+) -> Iterator[ShardBlock]:
+    batches = parquet.iter_batches(batch_size=_block_rows(dtype, dim))
+    while True:
+        try:
+            batch = next(batches)
+        except StopIteration:
+            return
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{name}: can't be read as Parquet: {error}; {_REMEDY}") from error
+        if any(column.null_count for column in batch.columns):
+            raise damaged(name, "rows", expected="no nulls", found="nulls", remedy=_REMEDY)
+        flat = batch.column("vector").flatten().to_numpy(zero_copy_only=False)
+        yield ShardBlock(
+            flat.reshape(-1, dim), batch.column("id").to_numpy(), batch.column("token")
+        )
+
+
+def _block_rows(dtype: np.dtype[Any], dim: int) -> int:
+    return max(1, _BLOCK_BYTES // max(1, dim * dtype.itemsize))

@@ -1,0 +1,158 @@
+"""The vocabulary's two files.
+
+``vocabulary.txt`` is UTF-8, each token followed by 0x0A, its line number from 0 being its id.
+Only 0x0A ends a line: tokens may hold U+0085, U+2028 or 0x0D. ``vocabulary.parquet`` has a row
+for each id with the columns of ``VOCABULARY_TABLE``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from formats.errors import DataError, damaged
+
+PAD_TOKEN = "[PAD]"
+UNK_TOKEN = "[UNK]"
+PAD_ID = 0
+OOV_ID = 1
+
+# `count` is how often the token stands in the counted splits. `source` is the vector file that
+# serves its row and `rule` the lookup rule that found it there; both null where none does.
+VOCABULARY_TABLE = pa.schema(
+    [
+        pa.field("token", pa.string(), nullable=False),
+        pa.field("count", pa.int64(), nullable=False),
+        pa.field("source", pa.string()),
+        pa.field("rule", pa.string()),
+        pa.field("matched", pa.bool_(), nullable=False),
+    ]
+)
+
+_REMEDY = "mend the file or build it again"
+
+
+def write_vocabulary_text(tokens: Any) -> bytes:
+    """The bytes of vocabulary.txt.
+
+    Args:
+        tokens: ``pa.StringArray`` in the order of the ids, [PAD] and [UNK] included.
+
+    Raises:
+        DataError: a token is empty or holds a newline, which a line can't hold.
+    """
+    unwritable = pc.or_(pc.equal(tokens, ""), pc.match_substring(tokens, "\n"))
+    if pc.any(unwritable).as_py():
+        row = pc.index(unwritable, True).as_py()
+        raise DataError(
+            f"vocabulary: id {row}: the token {tokens[row].as_py()!r} can't be a line of "
+            "vocabulary.txt; use a --tokenizer that gives no empty tokens and no newlines"
+        )
+    return "".join(f"{token}\n" for token in tokens.to_pylist()).encode()
+
+
+def read_vocabulary_text(data: bytes, name: str) -> Any:
+    """Reads vocabulary.txt; the last newline may be missing.
+
+    Args:
+        data: the bytes of the file.
+        name: what messages call the file.
+
+    Returns:
+        ``pa.StringArray`` of the tokens in the order of the ids.
+
+    Raises:
+        DataError: it is not UTF-8, does not begin with [PAD] and [UNK], or has an empty or a
+            repeated token.
+    """
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise damaged(
+            name,
+            f"line {line}, byte {error.start}",
+            expected="UTF-8",
+            found=repr(data[error.start : error.start + 4]),
+            remedy="save it as UTF-8",
+        ) from error
+    lines = text.removesuffix("\n").split("\n")
+    tokens = pa.array(lines, pa.string())
+    for row, reserved in enumerate((PAD_TOKEN, UNK_TOKEN)):
+        found = lines[row] if row < len(lines) else "the end of the file"
+        if found != reserved:
+            raise damaged(
+                name, f"line {row + 1}", expected=reserved, found=repr(found), remedy=_REMEDY
+            )
+    _check_lines(tokens, lines, name)
+    return tokens
+
+
+def _check_lines(tokens: Any, lines: list[str], name: str) -> None:
+    if pc.count_distinct(tokens).as_py() == len(lines) and "" not in lines:
+        return
+    first_line: dict[str, int] = {}
+    for number, token in enumerate(lines, 1):
+        earlier = first_line.setdefault(token, number)
+        if not token or earlier != number:
+            raise damaged(
+                name,
+                f"line {number}",
+                expected="a token that no other line has" if token else "a token",
+                found=f"{token!r} as in line {earlier}" if token else "an empty line",
+                remedy=_REMEDY,
+            )
+
+
+def write_vocabulary_table(file: BinaryIO, table: Any) -> None:
+    """Writes vocabulary.parquet.
+
+    Args:
+        file: writable binary file.
+        table: ``pa.Table`` or ``pa.RecordBatch`` with the columns of ``VOCABULARY_TABLE``.
+    """
+    columns = [table.column(field.name) for field in VOCABULARY_TABLE]
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        pa.table(columns, schema=VOCABULARY_TABLE),
+        sink,
+        compression="zstd",
+        use_dictionary=["source", "rule"],
+    )
+    file.write(sink.getvalue().to_pybytes())
+
+
+def read_vocabulary_table(file: BinaryIO, name: str) -> Any:
+    """Reads vocabulary.parquet.
+
+    Returns:
+        ``pa.Table`` with the schema ``VOCABULARY_TABLE``; the row number is the id.
+
+    Raises:
+        DataError: it is not Parquet, or its columns are others.
+    """
+    try:
+        table = pq.read_table(file)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{name}: can't be read as Parquet: {error}; {_REMEDY}") from error
+    wanted = {field.name: field.type for field in VOCABULARY_TABLE}
+    found = {field.name: field.type for field in table.schema}
+    if found != wanted:
+        raise damaged(name, "columns", expected=_columns(wanted), found=_columns(found),
+                      remedy=_REMEDY)  # fmt: skip
+    nulls = [
+        field.name
+        for field in VOCABULARY_TABLE
+        if not field.nullable and table.column(field.name).null_count
+    ]
+    if nulls:
+        raise damaged(name, f"column {nulls[0]}", expected="a value in every row", found="nulls",
+                      remedy=_REMEDY)  # fmt: skip
+    return table.select(list(wanted)).cast(VOCABULARY_TABLE).combine_chunks()
+
+
+def _columns(types: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {kind}" for name, kind in types.items())
