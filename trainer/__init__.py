@@ -1,0 +1,1 @@
+"""A small Keras trainer that reads nothing but a published dataset."""
