@@ -43,4 +43,4 @@ def _mix(numbers: Numbers) -> Numbers:
         numbers = numbers + _GAMMA
         numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return numbers ^ (numbers >> np.uint64(31))
+    return np.asarray(numbers ^ (numbers >> np.uint64(31)), np.uint64)

@@ -15,7 +15,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from formats.dataset.manifest import Manifest, parse_manifest
-from formats.dataset.paths import MANIFEST, run_directory
+from formats.dataset.paths import MANIFEST_PATH, run_directory
 from formats.errors import DataError, UsageError
 from pipeline.config import BuildConfig
 from pipeline.engine import error_of_worker, is_local, make_pipeline
@@ -54,7 +54,7 @@ def build(config: BuildConfig, options: PipelineOptions) -> tuple[Manifest, floa
     add_build(pipeline, config, plan, draft)
     with Progress(plan, show=is_local(options)):
         _run(pipeline, draft)
-    manifest_uri = join(config.output, MANIFEST)
+    manifest_uri = join(config.output, MANIFEST_PATH)
     manifest = parse_manifest(read_file(manifest_uri), manifest_uri)
     return manifest, time.monotonic() - started
 
@@ -96,8 +96,8 @@ def draft_manifest(config: BuildConfig, plan: Plan) -> Draft:
 def _check_output(draft: Draft) -> None:
     """Finds out before the work whether its result can be written."""
     directory = join(draft.output, run_directory(draft.run_id))
-    if exists(join(draft.output, MANIFEST)) and match_files(directory):
-        published = read_file(join(draft.output, MANIFEST))
+    if exists(join(draft.output, MANIFEST_PATH)) and match_files(directory):
+        published = read_file(join(draft.output, MANIFEST_PATH))
         if json.loads(published).get("run_id") == draft.run_id:
             raise UsageError(
                 f"--run_id {draft.run_id}: the dataset in force at {draft.output} is of a run of "

@@ -40,6 +40,7 @@ class FlagParser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
+        """Raises the error that argparse found."""
         raise UsageError(f"{message}; see {self.prog} --help")
 
 

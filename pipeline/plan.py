@@ -132,8 +132,7 @@ def _possible_splits(config: BuildConfig, ranges: Sequence[CorpusRange]) -> list
     return [
         split
         for number, split in enumerate(SPLITS)
-        if number in given
-        or (UNASSIGNED_SPLIT in given and config.splits.get(split, 0) > 0)
+        if number in given or (UNASSIGNED_SPLIT in given and config.splits.get(split, 0) > 0)
     ]
 
 

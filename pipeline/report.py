@@ -17,8 +17,11 @@ def summary_table(manifest: Manifest, output: str, seconds: float) -> str:
         ("vocabulary", f"{manifest.vocabulary.size:,} tokens, [PAD] and [UNK] included"),
         ("matched", f"{coverage.matched:,} ({coverage.type_coverage:.1%} of the vocabulary)"),
         ("token coverage", f"{coverage.token_coverage:.1%}"),
-        ("matrix", f"{embeddings.rows:,} x {embeddings.dim} {embeddings.dtype}, "
-                   f"{len(embeddings.shards)} shard(s)"),  # fmt: skip
+        (
+            "matrix",
+            f"{embeddings.rows:,} x {embeddings.dim} {embeddings.dtype}, "
+            f"{len(embeddings.shards)} shard(s)",
+        ),  # fmt: skip
         ("examples", splits),
         ("labels", ", ".join(manifest.labels[:10]) or "none"),
         ("rejects", f"{rejected[0]:,} corpus rows, {rejected[1]:,} vector rows"),

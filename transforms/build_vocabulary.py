@@ -45,11 +45,11 @@ class _CountBundle(beam.DoFn):
     def finish_bundle(self) -> Iterator[Any]:
         if self._counts:
             merged = merge_counts(self._counts)
-            yield WindowedValue((0, merged), GlobalWindow().max_timestamp(), [GlobalWindow()])
+            yield WindowedValue((0, merged), GlobalWindow().max_timestamp(), (GlobalWindow(),))
             self._counts = []
 
 
-class CountTokens(beam.PTransform):
+class CountTokens(beam.PTransform[Any, Any]):
     """Counts the tokens of some splits.
 
     Takes blocks of ``formats.blocks.TOKENS`` and gives one block of ``formats.blocks.VOCABULARY``
@@ -76,7 +76,7 @@ def _merge_group(_: int, counts: Iterable[Any]) -> Any:
     return merge_counts(list(counts))
 
 
-class BuildVocabulary(beam.PTransform):
+class BuildVocabulary(beam.PTransform[Any, Any]):
     """Builds the vocabulary from counts: the most frequent tokens first, ties by their bytes.
 
     Takes the counts of ``CountTokens`` and gives a single block of

@@ -35,7 +35,7 @@ class ExampleSpec(NamedTuple):
     labelled: bool
 
 
-class EncodeExamples(beam.PTransform):
+class EncodeExamples(beam.PTransform[Any, Any]):
     """Turns blocks of ``formats.blocks.TOKENS`` into blocks of ``formats.blocks.EXAMPLES``.
 
     Args:

@@ -119,7 +119,7 @@ class _ParseVectors(beam.DoFn):
             yield TaggedOutput(_REJECTS, (source.ordinal, attempt, batch.cast(REJECT_SCHEMA)))
 
 
-class JoinVectors(beam.PTransform):
+class JoinVectors(beam.PTransform[Any, Any]):
     """Reads vector files in parallel and keeps the vectors of the vocabulary's tokens.
 
     Takes a PCollection with one block, the vocabulary, and gives ``JoinedVectors``. A plain file
@@ -159,9 +159,8 @@ class JoinVectors(beam.PTransform):
         parsed = (
             tuple(found)
             | "FlattenFound" >> beam.Flatten()
-            | "ParseVectors" >> beam.ParDo(_ParseVectors(sources)).with_outputs(
-                _REJECTS, main="vectors"
-            )
+            | "ParseVectors"
+            >> beam.ParDo(_ParseVectors(sources)).with_outputs(_REJECTS, main="vectors")
         )
         checked = judged | "CheckRejects" >> beam.Map(
             _with_rejects, AsIter(parsed[_REJECTS]), sources, self._max_reject_fraction
@@ -225,9 +224,7 @@ def _judge_sources(
                 f"{source.name}: its ranges did not add up ({earlier[source.ordinal].problem}), "
                 "so it was read in order by one worker"
             )
-        judged.append(
-            JoinedSource(source.ordinal, attempt, verdict.rows, warnings, problem, {})
-        )
+        judged.append(JoinedSource(source.ordinal, attempt, verdict.rows, warnings, problem, {}))
     return judged
 
 

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 from apache_beam.pvalue import AsIter, AsSingleton
 
-from formats.dataset.examples import feature_shapes
 from formats.dataset.manifest import (
     FORMAT_VERSION,
     CorpusInput,
@@ -16,20 +15,21 @@ from formats.dataset.manifest import (
     EmbeddingShard,
     Examples,
     ExampleShard,
+    Feature,
     Inputs,
     Manifest,
     Rejects,
-    RejectsFile,
     SplitInfo,
     VectorsInput,
 )
-from formats.dataset.paths import MANIFEST, run_manifest_path
+from formats.dataset.paths import MANIFEST_PATH, run_manifest_path
 from formats.vectors.source import VectorSource
 from transforms.encode_examples import ExampleSpec
 from transforms.join_vectors import JoinedSource
 from transforms.storage import create_file, join
 from transforms.summarise_corpus import CorpusSummary
 from transforms.write_matrix import MatrixSpec
+from transforms.write_rejects import RejectsFile
 from transforms.write_vocabulary import WrittenVocabulary
 
 
@@ -74,7 +74,7 @@ class Written(NamedTuple):
     rejects: Any
 
 
-class Publish(beam.PTransform):
+class Publish(beam.PTransform[Any, Any]):
     """Writes the manifest last of all, replacing the one before in one step.
 
     Applied to a pipeline; gives the manifest's bytes. Until the step is done, the dataset before
@@ -135,7 +135,7 @@ def _publish(
         warnings=[warning for source in sources for warning in source.warnings],
     )
     data = manifest.to_json()
-    for path in (run_manifest_path(draft.run_id), MANIFEST):
+    for path in (run_manifest_path(draft.run_id), MANIFEST_PATH):
         with create_file(join(draft.output, path)) as file:
             file.write(data)
     return data
@@ -183,7 +183,7 @@ def _examples(draft: Draft, shards: Iterable[tuple[str, ExampleShard]]) -> Examp
     return Examples(
         compression=spec.compression,
         max_length=spec.max_length,
-        features=feature_shapes(spec.max_length, spec.labelled),
+        features=_features(spec),
         splits={
             split: SplitInfo(
                 examples=sum(shard.examples for shard in own),
@@ -194,9 +194,15 @@ def _examples(draft: Draft, shards: Iterable[tuple[str, ExampleShard]]) -> Examp
     )
 
 
-def _rejects(
-    summary: CorpusSummary, sources: Sequence[JoinedSource], file: RejectsFile
-) -> Rejects:
+def _features(spec: ExampleSpec) -> dict[str, Feature]:
+    features = {
+        "token_ids": Feature("int64", [spec.max_length]),
+        "length": Feature("int64", []),
+    }
+    return features | ({"label": Feature("int64", [])} if spec.labelled else {})
+
+
+def _rejects(summary: CorpusSummary, sources: Sequence[JoinedSource], file: RejectsFile) -> Rejects:
     vectors: dict[str, int] = {}
     for source in sources:
         for reason, number in source.rejects.items():

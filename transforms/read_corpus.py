@@ -34,7 +34,7 @@ class _ReadRange(beam.DoFn):
                 yield TaggedOutput(REJECTS, block.rejects)
 
 
-class ReadCorpus(beam.PTransform):
+class ReadCorpus(beam.PTransform[Any, Any]):
     """Reads ranges of corpus files in parallel.
 
     Takes a PCollection of ``CorpusRange`` and gives a tuple of two PCollections: blocks of

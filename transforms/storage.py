@@ -25,7 +25,7 @@ class StoredFile(NamedTuple):
 
 def open_file(uri: str) -> BinaryIO:
     """Opens the raw bytes of a file for reading; nothing is decompressed."""
-    return cast(BinaryIO, FileSystems.open(uri, compression_type=_RAW))
+    return FileSystems.open(uri, compression_type=_RAW)
 
 
 def read_file(uri: str) -> bytes:
@@ -87,6 +87,11 @@ class FileBeingWritten(io.RawIOBase):
         self._sha256.update(view)
         self.size += len(view)
         return len(view)
+
+    @property
+    def stream(self) -> BinaryIO:
+        """This file as the type that writers of formats take."""
+        return cast(BinaryIO, self)
 
     @property
     def sha256(self) -> str:

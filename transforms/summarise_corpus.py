@@ -35,7 +35,7 @@ class CorpusSummary(NamedTuple):
     rejects: dict[str, int]
 
 
-class SummariseCorpus(beam.PTransform):
+class SummariseCorpus(beam.PTransform[Any, Any]):
     """Counts what a corpus holds, and fails the job if too much of it is bad.
 
     Takes a tuple of two PCollections, blocks of ``formats.blocks.TOKENS`` and of

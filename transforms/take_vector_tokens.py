@@ -14,7 +14,7 @@ from transforms import blocks  # noqa: F401  (registers the coder of blocks)
 from transforms.storage import open_file
 
 
-class TakeVectorTokens(beam.PTransform):
+class TakeVectorTokens(beam.PTransform[Any, Any]):
     """Reads the first tokens of vector files, in order, by one worker.
 
     Applied to a pipeline; gives a PCollection with one block, whose ``token`` column holds the

@@ -25,7 +25,7 @@ class _TokenizeBlock(beam.DoFn):
         yield tokenize_block(rows, self._tokenize, self._fractions)
 
 
-class Tokenize(beam.PTransform):
+class Tokenize(beam.PTransform[Any, Any]):
     """Turns blocks of ``formats.blocks.TEXT`` into blocks of ``formats.blocks.TOKENS``.
 
     Rows of a corpus that was given without a split are put into one by a hash of their

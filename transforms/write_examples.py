@@ -30,7 +30,7 @@ _ID_BYTES = 2
 Shard = tuple[str, int]
 
 
-class WriteExamples(beam.PTransform):
+class WriteExamples(beam.PTransform[Any, Any]):
     """Writes examples in shards, sorted by their shuffle order.
 
     Takes blocks of ``formats.blocks.EXAMPLES`` and gives a PCollection of
@@ -66,8 +66,7 @@ class WriteExamples(beam.PTransform):
             (by_shard, all_shards)
             | "Flatten" >> beam.Flatten()
             | "Group" >> beam.GroupByKey()
-            | "WriteShards"
-            >> beam.ParDo(_WriteShard(spec, self._output, self._run_id), summary)
+            | "WriteShards" >> beam.ParDo(_WriteShard(spec, self._output, self._run_id), summary)
         )
 
 

@@ -54,7 +54,7 @@ def number_ranges(ranges: Sequence[CorpusRange]) -> list[NumberedRange]:
     return numbered
 
 
-class WriteExamplesInOrder(beam.PTransform):
+class WriteExamplesInOrder(beam.PTransform[Any, Any]):
     """Reads, encodes and writes each range of the corpus on its own.
 
     Applied to a pipeline; gives a PCollection of (split, ``ExampleShard``).
@@ -137,9 +137,7 @@ class _WriteRange(beam.DoFn):
                     )
                     file = stack.enter_context(create_file(join(self._output, path)))
                     files[split] = path, file
-                    writers[split] = stack.enter_context(
-                        RecordWriter(file, self._spec.compression)
-                    )
+                    writers[split] = stack.enter_context(RecordWriter(file, self._spec.compression))
             for block in read_range(numbered.work, open_file):
                 tokens = tokenize_block(block.rows, self._tokenize, self._fractions)
                 examples = encode(tokens, vocabulary, summary, self._spec)

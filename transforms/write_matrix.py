@@ -69,7 +69,7 @@ class WrittenMatrix(NamedTuple):
     served: Any
 
 
-class WriteEmbeddingMatrix(beam.PTransform):
+class WriteEmbeddingMatrix(beam.PTransform[Any, Any]):
     """Writes the embedding matrix in shards, one row for each token of the vocabulary.
 
     Takes ``JoinedVectors`` and gives ``WrittenMatrix``. Row 0, of [PAD], is zero.
@@ -160,7 +160,7 @@ class _WriteShard(beam.DoFn):
         tokens = vocabulary.column("token")[first_row : first_row + rows]
         with create_file(join(self._output, path)) as file:
             matrix = chosen.vectors.astype(spec.dtype, copy=False)
-            write_shard(file, spec.format, matrix, first_row, tokens)
+            write_shard(file.stream, spec.format, matrix, first_row, tokens)
         self._progress.add(read=file.size, records=rows)
         yield EmbeddingShard(path, first_row, rows, file.size, file.sha256)
         yield TaggedOutput(

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 from apache_beam.pvalue import AsIter
 
-from formats.dataset.manifest import RejectsFile
 from formats.dataset.paths import rejects_path
 from formats.dataset.rejects import write_rejects
 from transforms.storage import create_file, join
 
 
-class WriteRejects(beam.PTransform):
+class RejectsFile(NamedTuple):
+    """The file that lists rejected rows."""
+
+    path: str
+    sha256: str
+
+
+class WriteRejects(beam.PTransform[Any, Any]):
     """Writes rejected rows, sorted by file and offset, into one file.
 
     Takes a PCollection of blocks of ``formats.blocks.REJECTS`` and gives one ``RejectsFile``.
@@ -40,4 +46,4 @@ class WriteRejects(beam.PTransform):
 def _write(path: str, rejects: Iterable[Any], output: str) -> RejectsFile:
     with create_file(join(output, path)) as file:
         write_rejects(file, list(rejects))
-    return RejectsFile(path, file.size, file.sha256)
+    return RejectsFile(path, file.sha256)

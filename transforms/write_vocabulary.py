@@ -10,14 +10,13 @@ import apache_beam as beam
 import numpy as np
 from apache_beam.pvalue import AsIter
 
-from formats.dataset.coverage import measure_coverage
+from formats.dataset.coverage import measure_coverage, vocabulary_table
 from formats.dataset.manifest import Coverage, VocabularyInfo
-from formats.dataset.paths import vocabulary_parquet_path, vocabulary_path
+from formats.dataset.paths import vocabulary_table_path, vocabulary_text_path
 from formats.dataset.vocabulary import (
     OOV_ID,
     PAD_ID,
-    vocabulary_table,
-    write_vocabulary_parquet,
+    write_vocabulary_table,
     write_vocabulary_text,
 )
 from transforms.storage import create_file, join
@@ -38,7 +37,7 @@ class WrittenVocabulary(NamedTuple):
     duplicates: dict[int, int]
 
 
-class WriteVocabulary(beam.PTransform):
+class WriteVocabulary(beam.PTransform[Any, Any]):
     """Writes vocabulary.txt and vocabulary.parquet.
 
     Takes a PCollection with one block, the vocabulary, and gives one ``WrittenVocabulary``.
@@ -50,17 +49,13 @@ class WriteVocabulary(beam.PTransform):
         run_id: the run under which the files are written.
     """
 
-    def __init__(
-        self, served: Any, source_names: Sequence[str], output: str, run_id: str
-    ) -> None:
+    def __init__(self, served: Any, source_names: Sequence[str], output: str, run_id: str) -> None:
         super().__init__()
         self._served = served
         self._arguments = list(source_names), output, run_id
 
     def expand(self, vocabulary: Any) -> Any:
-        return vocabulary | "WriteFiles" >> beam.Map(
-            _write, AsIter(self._served), *self._arguments
-        )
+        return vocabulary | "WriteFiles" >> beam.Map(_write, AsIter(self._served), *self._arguments)
 
 
 def _write(
@@ -76,21 +71,19 @@ def _write(
         rows = np.frombuffer(part.sources, np.int32)
         sources[part.first_row : part.first_row + len(rows)] = rows
         duplicates.update(part.duplicates)
-    table = vocabulary_table(
-        vocabulary.column("token"), vocabulary.column("count"), sources, source_names
-    )
-    path, parquet_path = vocabulary_path(run_id), vocabulary_parquet_path(run_id)
+    table = vocabulary_table(vocabulary, sources, source_names)
+    path, table_path = vocabulary_text_path(run_id), vocabulary_table_path(run_id)
     with create_file(join(output, path)) as file:
         file.write(write_vocabulary_text(vocabulary.column("token")))
-    with create_file(join(output, parquet_path)) as parquet_file:
-        write_vocabulary_parquet(parquet_file, table)
+    with create_file(join(output, table_path)) as table_file:
+        write_vocabulary_table(table_file.stream, table)
     info = VocabularyInfo(
         path=path,
         size=vocabulary.num_rows,
         sha256=file.sha256,
         pad_id=PAD_ID,
         oov_id=OOV_ID,
-        parquet_path=parquet_path,
-        parquet_sha256=parquet_file.sha256,
+        parquet_path=table_path,
+        parquet_sha256=table_file.sha256,
     )
-    return WrittenVocabulary(info, measure_coverage(table), dict(duplicates))
+    return WrittenVocabulary(info, measure_coverage(table, source_names), dict(duplicates))

@@ -23,7 +23,7 @@ PLAIN, GZIP, ZIP = "plain", "gzip", "zip"
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
-_LOCAL_HEADER = struct.Struct("<4s22xHH")
+_LOCAL_HEADER = struct.Struct("<26xHH")
 _ENCRYPTED = 0x1
 # macOS' own archiver adds a folder of resource forks beside what was packed.
 _FINDER_FOLDER = "__MACOSX/"
@@ -164,11 +164,12 @@ class _InflatedMember(io.RawIOBase):
     def _next(self, size: int) -> bytes:
         if self._inflate is None:
             return self._packed(size)
-        waiting = self._inflate.unconsumed_tail
-        packed = waiting or self._packed(_READ_BYTES)
-        if not packed:
+        packed = self._inflate.unconsumed_tail or self._packed(_READ_BYTES)
+        # Output can still wait inside when all input has gone in.
+        data = bytes(self._inflate.decompress(packed, max_length=size))
+        if not packed and not data and not self._inflate.eof:
             raise EOFError("the end of the file inside the compressed data")
-        return bytes(self._inflate.decompress(packed, max_length=size))
+        return data
 
     def _packed(self, size: int) -> bytes:
         data = self._raw.read(min(size, self._packed_left))
@@ -184,15 +185,16 @@ def _open_zip_member(raw: BinaryIO, container: Container) -> BinaryIO:
     # The local header repeats the name and has an extra field of its own length, so only it
     # tells where the data begins.
     raw.seek(entry.header_offset)
-    magic, name_bytes, extra_bytes = _LOCAL_HEADER.unpack(raw.read(_LOCAL_HEADER.size))
-    if magic != _ZIP_MAGICS[0]:
+    header = raw.read(_LOCAL_HEADER.size)
+    if len(header) < _LOCAL_HEADER.size or not header.startswith(_ZIP_MAGICS[0]):
         raise damaged(
             container.name,
             f"byte {entry.header_offset}",
             expected="a zip local file header",
-            found=repr(magic),
+            found=repr(header[:4]),
             remedy=_DAMAGED_REMEDY,
         )
+    name_bytes, extra_bytes = _LOCAL_HEADER.unpack(header)
     raw.seek(name_bytes + extra_bytes, io.SEEK_CUR)
     return cast(BinaryIO, _InflatedMember(raw, entry))
 

@@ -123,7 +123,8 @@ def _floats_of_text(fields: bytes, rows: int, dim: int) -> npt.NDArray[np.float3
         len(spaces) + 1, pa.py_buffer(offsets), pa.py_buffer(digits)
     )
     with np.errstate(over="ignore"):
-        return array.cast(pa.float64()).to_numpy().astype(np.float32).reshape(rows, dim)
+        values = array.cast(pa.float64()).to_numpy().astype(np.float32)
+    return np.asarray(values.reshape(rows, dim))
 
 
 def _parse_one_by_one(rows: list[bytes], dim: int) -> ParsedVectors:

@@ -68,9 +68,7 @@ def judge(reports: Sequence[RangeReport], layout: Layout, size: int | None, name
     return Verdict(rows, warnings, problem)
 
 
-def _broken_chain(
-    reports: Sequence[RangeReport], size: int | None, name: str
-) -> DataError | None:
+def _broken_chain(reports: Sequence[RangeReport], size: int | None, name: str) -> DataError | None:
     for report, following in zip(reports, reports[1:], strict=False):
         if report.problem or report.next != following.first:
             found = report.problem or f"one that starts at byte {following.first}"

@@ -164,4 +164,6 @@ def _blocks(source: VectorSource, work: VectorRange, stream: Any) -> Iterator[Re
 def _with_row_number(error: RowError, source: VectorSource, open_file: OpenFile) -> DataError:
     with open_container(source.container, open_file) as stream:
         row = row_number(stream, error.offset, source.layout.header_bytes)
-    return DataError(str(error).replace(f"byte {error.offset}:", f"row {row}, byte {error.offset}:"))
+    return DataError(
+        str(error).replace(f"byte {error.offset}:", f"row {row}, byte {error.offset}:")
+    )

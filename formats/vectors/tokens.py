@@ -9,9 +9,7 @@ from formats.vectors.records import Records
 from formats.vectors.source import VectorSource, read_range, whole_range
 
 
-def first_tokens(
-    sources: Sequence[VectorSource], number: int, open_file: OpenFile
-) -> list[str]:
+def first_tokens(sources: Sequence[VectorSource], number: int, open_file: OpenFile) -> list[str]:
     """The first distinct tokens of the sources, read one after the other.
 
     A token that can't stand in a vocabulary file is passed over: one that is not UTF-8, is

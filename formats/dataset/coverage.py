@@ -1,0 +1,77 @@
+"""How much of a vocabulary has vectors, from its table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from formats.dataset.manifest import Coverage
+from formats.dataset.vocabulary import OOV_ID, VOCABULARY_TABLE
+
+EXACT = "exact"
+
+_TOP_OOV = 20
+
+
+def vocabulary_table(
+    vocabulary: Any, sources: npt.NDArray[np.int32], source_names: Sequence[str]
+) -> Any:
+    """The table of vocabulary.parquet.
+
+    Args:
+        vocabulary: a batch of ``formats.blocks.VOCABULARY``, [PAD] and [UNK] included.
+        sources: int32 [size], ordinal of the source that serves each token; -1 for none.
+        source_names: what the sources are called.
+    """
+    matched = sources >= 0
+    served = pa.array(sources, mask=~matched)
+    columns = {
+        "token": vocabulary.column("token"),
+        "count": vocabulary.column("count"),
+        "source": pa.array(source_names, pa.string()).take(served),
+        "rule": pa.array([EXACT]).take(pa.array(np.zeros(len(sources), np.int32), mask=~matched)),
+        "matched": pa.array(matched),
+    }
+    return pa.table(columns, schema=VOCABULARY_TABLE)
+
+
+def measure_coverage(table: Any, source_names: Sequence[str]) -> Coverage:
+    """Coverage of a vocabulary by its table; [PAD] and [UNK] do not count.
+
+    Args:
+        table: the table of vocabulary.parquet.
+        source_names: what the sources are called, in their order.
+    """
+    words = table.slice(OOV_ID + 1)
+    matched = words.filter(words.column("matched"))
+    missing = words.filter(pc.invert(words.column("matched")))
+    order = [("count", "descending"), ("token", "ascending")]
+    top = missing.take(pc.sort_indices(missing, sort_keys=order)[:_TOP_OOV])
+    return Coverage(
+        vocabulary=words.num_rows,
+        matched=matched.num_rows,
+        type_coverage=_share(matched.num_rows, words.num_rows),
+        token_coverage=_share(_total(matched), _total(words)),
+        by_source={name: 0 for name in source_names} | _counts(matched.column("source")),
+        by_rule={EXACT: 0} | _counts(matched.column("rule")),
+        top_oov=list(
+            zip(top.column("token").to_pylist(), top.column("count").to_pylist(), strict=True)
+        ),
+    )
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0
+
+
+def _total(table: Any) -> int:
+    return pc.sum(table.column("count")).as_py() or 0
+
+
+def _counts(column: Any) -> dict[str, int]:
+    return {entry["values"]: entry["counts"] for entry in pc.value_counts(column).to_pylist()}
