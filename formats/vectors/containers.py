@@ -85,11 +85,15 @@ def open_container(container: Container, open_file: OpenFile) -> BinaryIO:
     raw = open_file(container.uri)
     if container.kind == PLAIN:
         return raw
-    unpacked: io.RawIOBase
-    if container.kind == GZIP:
-        unpacked = _Unpacked(cast(BinaryIO, igzip.GzipFile(fileobj=raw)), raw, container.name)
-    else:
-        unpacked = _Unpacked(_open_zip_member(raw, container), raw, container.name)
+    try:
+        if container.kind == GZIP:
+            unpacking = cast(BinaryIO, igzip.GzipFile(fileobj=raw))
+        else:
+            unpacking = _open_zip_member(raw, container)
+    except BaseException:
+        raw.close()
+        raise
+    unpacked = _Unpacked(unpacking, raw, container.name)
     return cast(BinaryIO, io.BufferedReader(unpacked, _READ_BYTES))
 
 
@@ -184,8 +188,8 @@ def _open_zip_member(raw: BinaryIO, container: Container) -> BinaryIO:
         entry = archive.getinfo(container.member)
     # The local header repeats the name and has an extra field of its own length, so only it
     # tells where the data begins.
-    raw.seek(entry.header_offset)
-    header = raw.read(_LOCAL_HEADER.size)
+    raw.seek(max(entry.header_offset, 0))
+    header = raw.read(_LOCAL_HEADER.size) if entry.header_offset >= 0 else b""
     if len(header) < _LOCAL_HEADER.size or not header.startswith(_ZIP_MAGICS[0]):
         raise damaged(
             container.name,
@@ -207,13 +211,13 @@ def _choose_member(uri: str, wanted: str, stream: BinaryIO) -> str:
                 for entry in archive.infolist()
                 if not entry.is_dir() and not entry.filename.startswith(_FINDER_FOLDER)
             ]
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise damaged(
             uri,
             "end of file",
             expected="a zip archive's central directory",
-            found=f"none ({error}): the download was cut off",
-            remedy="download the archive again",
+            found=f"none that can be read ({error})",
+            remedy="the download was cut off or damaged: download the archive again",
         ) from error
     names = [entry.filename for entry in entries]
     listing = ", ".join(names) or "nothing"

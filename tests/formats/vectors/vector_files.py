@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from apache_beam.io import iobase, range_trackers
 
+from formats.errors import DataError
 from formats.vectors.hits import find_rows, parse_vectors
 from formats.vectors.layout import BINARY, HEAD_BYTES, Layout, find_layout
 from formats.vectors.records import RangeReport, Records
@@ -133,8 +134,8 @@ def read_binary_with_reports(
                 found += rows_of([next(blocks)])
         except StopIteration as end:
             places = end.value
-        except LostPlaceError as lost:
-            problem = str(lost)
+        except (DataError, LostPlaceError) as error:
+            problem = str(error)
         rows += found
         reports.append(
             RangeReport(0, 0, start, places.first, places.next, len(found), problem=problem)
