@@ -14,8 +14,8 @@ from typing import Any, NoReturn
 from formats.errors import DataError, EmbprepError, UsageError
 from trainer.data import Dataset, check_files, is_local, open_dataset, read_examples
 
-_MODELS = ("average", "flatten", "cnn", "lstm")
-_EMBEDDINGS = ("frozen", "finetune", "scratch")
+MODEL_NAMES = ("average", "flatten", "cnn", "lstm")
+EMBEDDING_MODES = ("frozen", "finetune", "scratch")
 # What NumPy takes as a seed.
 _LARGEST_WHOLE = 2**32 - 1
 
@@ -164,10 +164,10 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--data", required=True, metavar="OUTPUT", help="the --output of embprep build")
     add("--output", required=True, metavar="DIR", help="where the model and its metrics go")
-    add("--model", choices=_MODELS, default="average", help="the classifier")
+    add("--model", choices=MODEL_NAMES, default="average", help="the classifier")
     add(
         "--embedding",
-        choices=_EMBEDDINGS,
+        choices=EMBEDDING_MODES,
         default="frozen",
         help="keep the published vectors, train them further, or start from random ones",
     )
