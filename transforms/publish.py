@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 from apache_beam.pvalue import AsIter, AsSingleton
 
+from formats.dataset.examples import example_features
 from formats.dataset.manifest import (
     FORMAT_VERSION,
     CorpusInput,
@@ -15,7 +16,6 @@ from formats.dataset.manifest import (
     EmbeddingShard,
     Examples,
     ExampleShard,
-    Feature,
     Inputs,
     Manifest,
     Rejects,
@@ -183,7 +183,7 @@ def _examples(draft: Draft, shards: Iterable[tuple[str, ExampleShard]]) -> Examp
     return Examples(
         compression=spec.compression,
         max_length=spec.max_length,
-        features=_features(spec),
+        features=example_features(spec.max_length, labelled=spec.labelled),
         splits={
             split: SplitInfo(
                 examples=sum(shard.examples for shard in own),
@@ -192,14 +192,6 @@ def _examples(draft: Draft, shards: Iterable[tuple[str, ExampleShard]]) -> Examp
             for split, own in by_split.items()
         },
     )
-
-
-def _features(spec: ExampleSpec) -> dict[str, Feature]:
-    features = {
-        "token_ids": Feature("int64", [spec.max_length]),
-        "length": Feature("int64", []),
-    }
-    return features | ({"label": Feature("int64", [])} if spec.labelled else {})
 
 
 def _rejects(summary: CorpusSummary, sources: Sequence[JoinedSource], file: RejectsFile) -> Rejects:

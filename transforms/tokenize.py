@@ -13,6 +13,7 @@ from formats.tokenizers import make_tokenizer
 from transforms import blocks  # noqa: F401  (registers the coder of blocks)
 
 
+@beam.typehints.with_output_types(pa.RecordBatch)
 class _TokenizeBlock(beam.DoFn):
     def __init__(self, tokenizer: str, fractions: Mapping[str, float]) -> None:
         self._spec = tokenizer

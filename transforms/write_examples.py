@@ -20,7 +20,7 @@ from formats.shuffle_order import shard_of
 from transforms import blocks  # noqa: F401  (registers the coder of blocks)
 from transforms.encode_examples import ExampleSpec
 from transforms.progress import StageProgress
-from transforms.storage import create_file, join
+from transforms.storage import FileBeingWritten, create_file, join
 from transforms.summarise_corpus import CorpusSummary
 
 # Of the framing and the fixed parts of a serialised example, and of one id as a varint.
@@ -76,13 +76,13 @@ def count_shards(split: str, summary: CorpusSummary, spec: ExampleSpec) -> int:
     return spec.shards or default_shards(summary.examples.get(split, 0) * example_bytes)
 
 
-def write_shard(file: Any, block: Any, spec: ExampleSpec) -> int:
+def write_shard(file: FileBeingWritten, block: Any, spec: ExampleSpec) -> int:
     """Writes a block of examples, sorted by their order, as the records of one TFRecord file.
 
     Returns:
         The number of examples.
     """
-    with RecordWriter(file, spec.compression) as writer:
+    with RecordWriter(file.stream, spec.compression) as writer:
         append_examples(writer, sort_examples(block), spec)
     return int(block.num_rows)
 

@@ -137,7 +137,7 @@ class _WriteRange(beam.DoFn):
                     )
                     file = stack.enter_context(create_file(join(self._output, path)))
                     files[split] = path, file
-                    writers[split] = stack.enter_context(RecordWriter(file, self._spec.compression))
+                    writers[split] = stack.enter_context(RecordWriter(file.stream, self._spec.compression))
             for block in read_range(numbered.work, open_file):
                 tokens = tokenize_block(block.rows, self._tokenize, self._fractions)
                 examples = encode(tokens, vocabulary, summary, self._spec)

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import apache_beam as beam
+import pyarrow as pa
 from apache_beam.pvalue import AsIter
 
+from formats.blocks import REJECTS
 from formats.dataset.paths import rejects_path
 from formats.dataset.rejects import write_rejects
 from transforms.storage import create_file, join
@@ -45,5 +47,5 @@ class WriteRejects(beam.PTransform[Any, Any]):
 
 def _write(path: str, rejects: Iterable[Any], output: str) -> RejectsFile:
     with create_file(join(output, path)) as file:
-        write_rejects(file, list(rejects))
+        file.write(write_rejects(pa.Table.from_batches(rejects, schema=REJECTS)))
     return RejectsFile(path, file.sha256)
