@@ -21,7 +21,9 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
         """Keeps the weights of an epoch that is the best so far."""
         super().on_epoch_end(epoch, logs)
         if self.best_epoch == epoch:
-            self._kept = [np.array(weight) for weight in self.model.trainable_weights]
+            self._kept = [
+                keras.ops.convert_to_numpy(weight) for weight in self.model.trainable_weights
+            ]
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Puts the weights of the best epoch back."""
