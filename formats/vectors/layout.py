@@ -109,7 +109,7 @@ def _layout_behind_header(head: bytes, header_bytes: int, rows: int, dim: int, n
         return Layout(TEXT, style, header_bytes, rows, dim)
     if _CONTROL_BYTES.search(body, 0, 4096):
         return Layout(BINARY, "word2vec binary", header_bytes, rows, dim)
-    if _trailing_floats(fields) == 1:
+    if _trailing_floats(fields) == 1 and b"\n" in body:
         return Layout(TEXT, "GloVe text", 0, -1, 1)
     raise damaged(
         name,

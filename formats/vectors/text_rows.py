@@ -205,7 +205,7 @@ def _token_with_spaces(row: bytes, dim: int, offset: int, name: str) -> bytes:
     extra = fields[1 : len(fields) - dim]
     # A row that has one value too many, or goes on in the next because its newline is lost,
     # shows the decimals of a vector in its token.
-    decimals = extra[: max(dim - 1, 1)]
+    decimals = list(filter(None, extra))[: max(dim - 1, 1)]
     too_wide = decimals and all(b"." in field and is_float(field) for field in decimals)
     if len(fields) <= dim or too_wide:
         raise RowError(

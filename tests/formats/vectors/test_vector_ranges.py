@@ -46,11 +46,12 @@ def test_two_ranges_cut_anywhere_are_the_whole(data: bytes, most: int) -> None:
 
 
 @pytest.mark.parametrize("data", SMALL_FILES.values(), ids=SMALL_FILES)
-def test_three_ranges_cut_anywhere_are_the_whole_in_order(data: bytes) -> None:
+def test_short_ranges_anywhere_leave_the_whole_in_order(data: bytes) -> None:
     whole = read_range(data, 0, None)
     assert len(whole) in (6, 8)
-    for cuts in itertools.combinations_with_replacement(range(len(data) + 1), 2):
-        assert read_cut(data, cuts) == whole
+    for start in range(len(data) + 1):
+        for stop in range(start, min(start + 25, len(data)) + 1):
+            assert read_cut(data, [start, stop]) == whole
 
 
 @pytest.mark.parametrize("data", SMALL_FILES.values(), ids=SMALL_FILES)
