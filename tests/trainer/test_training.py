@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import os
 import zipfile
@@ -26,8 +27,13 @@ def history_of(output):
         return list(csv.DictReader(file))
 
 
+@functools.cache
+def model_of(output):
+    return keras.saving.load_model(output / "model.keras")
+
+
 def vectors_of(output):
-    return keras.saving.load_model(output / "model.keras").get_layer("embedding").get_weights()[0]
+    return model_of(output).get_layer("embedding").get_weights()[0]
 
 
 @every_embedding
@@ -54,13 +60,12 @@ def test_every_model_with_every_embedding_leaves_its_files(trained, model, embed
 @every_model
 def test_saved_model_loads_as_it_is_and_scores_the_same(trained, binary, model, embedding):
     output = trained(model, embedding)
-    loaded = keras.saving.load_model(output / "model.keras")
+    loaded = model_of(output)
     metrics = metrics_of(output)
-    for split in ("validation", "test"):
-        examples = read_examples(open_dataset(str(binary)), split, 32)
-        scores = loaded.evaluate(examples, verbose=0, return_dict=True)
-        assert scores["accuracy"] == metrics[f"{split}_accuracy"]
-        assert scores["loss"] == pytest.approx(metrics[f"{split}_loss"], rel=1e-6)
+    examples = read_examples(open_dataset(str(binary)), "test", 32)
+    scores = loaded.evaluate(examples, verbose=0, return_dict=True)
+    assert scores["accuracy"] == metrics["test_accuracy"]
+    assert scores["loss"] == pytest.approx(metrics["test_loss"], rel=1e-6)
 
 
 @every_embedding
@@ -93,17 +98,10 @@ def test_scratch_knows_nothing_of_the_published_vectors(trained):
     assert np.abs(vectors).max() < 0.1
 
 
-def test_float16_parquet_shards_become_float32_vectors(three_classes, tmp_path):
-    assert main(arguments(three_classes, tmp_path)) == 0
-    vectors = vectors_of(tmp_path)
-    assert vectors.dtype == np.float32
-    np.testing.assert_array_equal(vectors, matrix("float16").astype(np.float32))
-
-
-@pytest.mark.parametrize("model", MODEL_NAMES)
+@every_model
 def test_classes_that_words_tell_are_learnt(binary, three_classes, tmp_path, model):
     data = three_classes if model in ("average", "lstm") else binary
-    flags = {"model": model, "embedding": "finetune", "learning_rate": 0.02, "epochs": 15}
+    flags = {"model": model, "embedding": "finetune", "learning_rate": 0.03, "epochs": 6}
     assert main(arguments(data, tmp_path, **flags)) == 0
     metrics = metrics_of(tmp_path)
     assert metrics["test_accuracy"] > 0.9
@@ -123,7 +121,7 @@ def test_training_stops_early_and_keeps_the_best_weights(binary, tmp_path):
 def test_same_seed_gives_the_same_training(binary, tmp_path):
     runs = {}
     for name, seed in (("one", 1), ("again", 1), ("other", 2)):
-        flags = {"model": "cnn", "embedding": "finetune", "epochs": 2, "seed": seed}
+        flags = {"model": "flatten", "embedding": "finetune", "epochs": 2, "seed": seed}
         assert main(arguments(binary, tmp_path / name, **flags)) == 0
         runs[name] = (history_of(tmp_path / name), vectors_of(tmp_path / name).tobytes())
     assert runs["one"] == runs["again"]
@@ -144,8 +142,11 @@ def test_without_validation_all_epochs_run_and_its_scores_are_null(splits, tmp_p
     assert "without early stopping" in capsys.readouterr().out
 
 
-def test_metrics_say_what_was_trained_on_what(three_classes, tmp_path):
+def test_float16_parquet_shards_and_three_classes_are_trained_from(three_classes, tmp_path):
     assert main(arguments(three_classes, tmp_path, batch_size=50, learning_rate=0.5)) == 0
+    vectors = vectors_of(tmp_path)
+    assert vectors.dtype == np.float32
+    np.testing.assert_array_equal(vectors, matrix("float16").astype(np.float32))
     metrics = metrics_of(tmp_path)
     assert metrics["run_id"] == "r1"
     assert metrics["labels"] == ["class0", "class1", "class2"]
