@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import sys
 from typing import Any
 
 import apache_beam as beam
@@ -18,6 +20,7 @@ from apache_beam.options.pipeline_options import (
     TypeOptions,
 )
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 from formats.errors import DataError, EmbprepError, UsageError
 
@@ -49,9 +52,20 @@ def make_pipeline(options: PipelineOptions, input_bytes: int) -> beam.Pipeline:
     if "direct_num_workers" not in given:
         large = input_bytes >= _PARALLEL_FROM_BYTES
         direct.direct_num_workers = os.cpu_count() or 1 if large else 1
+    environment = None
     if "direct_running_mode" not in given and direct.direct_num_workers != 1:
-        direct.direct_running_mode = "multi_processing"
-    return beam.Pipeline(runner=FnApiRunner(), options=options)
+        environment = _worker_processes()
+    return beam.Pipeline(runner=FnApiRunner(environment), options=options)
+
+
+def _worker_processes() -> SubprocessSDKEnvironment:
+    """Beam's worker in processes of its own, as ``--direct_running_mode multi_processing``.
+
+    Their log goes through Beam to this process. What they print besides is a copy of it, and
+    would come between a user and the one line of an error.
+    """
+    command = f"exec {shlex.quote(sys.executable)} -m apache_beam.runners.worker.sdk_worker_main"
+    return SubprocessSDKEnvironment.from_command_string(f"{command} 2>{os.devnull}")
 
 
 def error_of_worker(failure: BaseException) -> EmbprepError | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
-import pyarrow as pa
+import pyarrow.compute as pc
 from apache_beam.pvalue import AsSingleton
 
 from formats.blocks import SPLITS, UNASSIGNED_SPLIT
@@ -28,12 +28,15 @@ from transforms.summarise_corpus import CorpusSummary
 from transforms.write_examples import append_examples
 
 
+_NO_SHARD = -1
+
+
 class NumberedRange(NamedTuple):
     """A range of the corpus, and for each of its splits the shard that it writes.
 
     Attributes:
         work: the range.
-        shards: for each of ``SPLITS``, the number of the shard; -1 where it has none.
+        shards: for each of ``SPLITS``, the number of the shard, or -1 where it has none.
     """
 
     work: CorpusRange
@@ -48,7 +51,7 @@ def number_ranges(ranges: Sequence[CorpusRange]) -> list[NumberedRange]:
         shards = []
         for split in range(len(SPLITS)):
             has_split = work.split in (split, UNASSIGNED_SPLIT)
-            shards.append(totals[split] if has_split else -1)
+            shards.append(totals[split] if has_split else _NO_SHARD)
             totals[split] += has_split
         numbered.append(NumberedRange(work, shards))
     return numbered
@@ -85,7 +88,7 @@ class WriteExamplesInOrder(beam.PTransform[Any, Any]):
         self._ranges = number_ranges(ranges)
         self._side_inputs = AsSingleton(vocabulary), AsSingleton(summary)
         totals = [
-            1 + max((numbered.shards[split] for numbered in self._ranges), default=-1)
+            1 + max((numbered.shards[split] for numbered in self._ranges), default=_NO_SHARD)
             for split in range(len(SPLITS))
         ]
         self._write = _WriteRange(tokenizer, fractions, spec, totals, output, run_id)
@@ -122,30 +125,48 @@ class _WriteRange(beam.DoFn):
     def process(
         self, numbered: NumberedRange, vocabulary: Any, summary: CorpusSummary
     ) -> Iterator[tuple[str, ExampleShard]]:
-        files: dict[int, tuple[str, FileBeingWritten]] = {}
-        counts = [0] * len(SPLITS)
         with contextlib.ExitStack() as stack:
-            writers = {}
-            for split, shard in enumerate(numbered.shards):
-                if shard >= 0:
-                    path = example_shard_path(
-                        self._run_id,
-                        SPLITS[split],
-                        shard,
-                        self._totals[split],
-                        self._spec.compression,
-                    )
-                    file = stack.enter_context(create_file(join(self._output, path)))
-                    files[split] = path, file
-                    writers[split] = stack.enter_context(RecordWriter(file.stream, self._spec.compression))
+            shards = [
+                self._open_shard(stack, split, shard)
+                for split, shard in enumerate(numbered.shards)
+                if shard != _NO_SHARD
+            ]
             for block in read_range(numbered.work, open_file):
                 tokens = tokenize_block(block.rows, self._tokenize, self._fractions)
                 examples = encode(tokens, vocabulary, summary, self._spec)
                 self._progress.add(read=block.bytes_read, records=examples.num_rows)
-                splits = examples.column("split").to_numpy()
-                for split, writer in writers.items():
-                    own = examples.filter(pa.array(splits == split))
-                    append_examples(writer, own, self._spec)
-                    counts[split] += own.num_rows
-        for split, (path, file) in files.items():
-            yield SPLITS[split], ExampleShard(path, counts[split], file.size, file.sha256)
+                for shard in shards:
+                    shard.append(examples, self._spec)
+        for shard in shards:
+            yield SPLITS[shard.split], shard.written()
+
+    def _open_shard(self, stack: contextlib.ExitStack, split: int, shard: int) -> _OpenShard:
+        path = example_shard_path(
+            self._run_id, SPLITS[split], shard, self._totals[split], self._spec.compression
+        )
+        file = stack.enter_context(create_file(join(self._output, path)))
+        writer = stack.enter_context(RecordWriter(file.stream, self._spec.compression))
+        return _OpenShard(split, path, file, writer)
+
+
+class _OpenShard:
+    """A shard that a range is writing."""
+
+    def __init__(
+        self, split: int, path: str, file: FileBeingWritten, writer: RecordWriter
+    ) -> None:
+        self.split = split
+        self._path = path
+        self._file = file
+        self._writer = writer
+        self._examples = 0
+
+    def append(self, examples: Any, spec: ExampleSpec) -> None:
+        """Appends those of the examples that are of the shard's split."""
+        own = examples.filter(pc.equal(examples.column("split"), self.split))
+        append_examples(self._writer, own, spec)
+        self._examples += own.num_rows
+
+    def written(self) -> ExampleShard:
+        """What the manifest says of the shard, once it is closed."""
+        return ExampleShard(self._path, self._examples, self._file.size, self._file.sha256)

@@ -102,7 +102,7 @@ class WriteEmbeddingMatrix(beam.PTransform[Any, Any]):
         moments: Any = []
         if spec.oov in (MEAN, NORMAL):
             moments = AsIter(
-                shards | "SumMatched" >> beam.MapTuple(_sum_shard, vocabulary, sources, spec)
+                shards | "SumMatched" >> beam.Map(_sum_shard, vocabulary, sources, spec)
             )
         written = shards | "WriteShards" >> beam.ParDo(
             _WriteShard(spec, self._output, self._run_id), vocabulary, sources, moments
@@ -120,8 +120,12 @@ def _empty_shards(vocabulary: pa.RecordBatch, spec: MatrixSpec) -> Iterator[tupl
 
 
 def _choose(
-    shard: int, hits: Iterable[Any], vocabulary: Any, sources: list[JoinedSource], spec: MatrixSpec
+    shard_and_hits: tuple[int, Iterable[Any]],
+    vocabulary: Any,
+    sources: list[JoinedSource],
+    spec: MatrixSpec,
 ) -> tuple[int, ShardRows]:
+    shard, hits = shard_and_hits
     bounds = spec.bounds(vocabulary.num_rows)
     first_row, rows = int(bounds[shard]), int(bounds[shard + 1] - bounds[shard])
     attempts = {source.ordinal: source.attempt for source in sources}
@@ -130,9 +134,12 @@ def _choose(
 
 
 def _sum_shard(
-    shard: int, hits: Iterable[Any], vocabulary: Any, sources: list[JoinedSource], spec: MatrixSpec
+    shard_and_hits: tuple[int, Iterable[Any]],
+    vocabulary: Any,
+    sources: list[JoinedSource],
+    spec: MatrixSpec,
 ) -> Moments:
-    first_row, chosen = _choose(shard, hits, vocabulary, sources, spec)
+    first_row, chosen = _choose(shard_and_hits, vocabulary, sources, spec)
     return sum_moments(chosen.vectors[chosen.sources >= 0], first_row)
 
 
@@ -150,9 +157,8 @@ class _WriteShard(beam.DoFn):
         sources: list[JoinedSource],
         moments: Iterable[Moments],
     ) -> Iterator[Any]:
-        shard, hits = shard_and_hits
-        spec = self._spec
-        first_row, chosen = _choose(shard, hits, vocabulary, sources, spec)
+        shard, spec = shard_and_hits[0], self._spec
+        first_row, chosen = _choose(shard_and_hits, vocabulary, sources, spec)
         self._fill_oov(chosen, first_row, vocabulary, moments)
         rows = len(chosen.vectors)
         shards = len(spec.bounds(vocabulary.num_rows)) - 1
