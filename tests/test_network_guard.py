@@ -9,6 +9,7 @@ import socket
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import network_guard
 import offline
@@ -46,6 +47,31 @@ def test_a_name_of_another_machine_is_not_looked_up(look_up) -> None:
         look_up("host.invalid")
 
 
+# The worker tells what happened and does not fail: Beam's local engine may not notice that one
+# of several worker processes failed, and then waits for ever.
+REACH_OUT_FROM_A_WORKER = """
+import os
+import pathlib
+import socket
+import sys
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+def reach_out(driver, report):
+    assert os.getpid() != driver
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect(("192.0.2.1", 9))
+    except Exception as error:
+        pathlib.Path(report).write_text(type(error).__name__)
+
+options = PipelineOptions([], direct_running_mode="multi_processing", direct_num_workers=2)
+with beam.Pipeline(FnApiRunner(), options=options) as pipeline:
+    pipeline | beam.Create([os.getpid()]) | beam.Map(reach_out, sys.argv[1])
+"""
+
+
 def test_a_child_process_is_refused_too() -> None:
     # The datagram socket's `connect` would send nothing even if the guard were absent.
     child = subprocess.run(
@@ -53,6 +79,12 @@ def test_a_child_process_is_refused_too() -> None:
     )
     assert child.returncode == 1
     assert "NetworkForbiddenError" in child.stderr
+
+
+def test_a_worker_process_of_beam_is_refused_too(tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    subprocess.run([sys.executable, "-c", REACH_OUT_FROM_A_WORKER, str(report)], check=True)
+    assert report.read_text() == "NetworkForbiddenError"
 
 
 def test_the_loopback_stays_open() -> None:
