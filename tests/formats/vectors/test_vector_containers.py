@@ -253,7 +253,7 @@ def test_a_flipped_bit_of_gzip_is_damage_or_harmless(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
 def test_a_flipped_bit_of_an_archive_is_damage_or_harmless(tmp_path: Path, method: int) -> None:
-    path = pack_zip(tmp_path / "v.zip", {"a.txt": ROWS[:300]}, method)
+    path = pack_zip(tmp_path / "v.zip", {"a.txt": ROWS[:100]}, method)
     packed = path.read_bytes()
     messages = []
     for place in range(4, len(packed)):
@@ -264,14 +264,14 @@ def test_a_flipped_bit_of_an_archive_is_damage_or_harmless(tmp_path: Path, metho
             if isinstance(found, str):
                 messages.append(found)
             else:
-                assert found == ROWS[:300]
-    assert len(messages) > 1000
+                assert found == ROWS[:100]
+    assert len(messages) > 800
     assert all(str(path) in message for message in messages)
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
 def test_an_archive_cut_anywhere_is_damage(tmp_path: Path, method: int) -> None:
-    path = pack_zip(tmp_path / "v.zip", {"a.txt": ROWS[:700]}, method)
+    path = pack_zip(tmp_path / "v.zip", {"a.txt": ROWS[:200]}, method)
     packed = path.read_bytes()
     for size in range(4, len(packed)):
         write(path, packed[:size])

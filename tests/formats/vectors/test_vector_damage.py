@@ -352,7 +352,7 @@ def test_a_row_number_is_counted_from_the_first_byte() -> None:
     start=st.sampled_from([b"", b"2 2\n", b"1 1\na ", b"a 0.5 1.5\n", GLOVE, WORD2VEC_C[:70]]),
     rest=st.one_of(st.binary(max_size=80), st.text(" \n0.5ae-", max_size=80).map(str.encode)),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_are_rows_or_damage(path: Path, start: bytes, rest: bytes) -> None:
     found = outcome(path, start + rest)
     if isinstance(found, str):

@@ -79,6 +79,7 @@ def text_tables(draw: st.DrawFn) -> tuple[list[bytes], list[list[bytes]]]:
     return tokens, [draw(rows) for _ in tokens]
 
 
+@settings(deadline=None)
 @given(
     table=text_tables(),
     header=st.booleans(),
@@ -108,6 +109,7 @@ def test_a_text_table_is_read_back(
             assert vectors[token].tobytes() == expected.tobytes()
 
 
+@settings(deadline=None)
 @given(
     tokens=st.lists(binary_tokens, min_size=1, max_size=60),
     dim=st.integers(3, 9),
@@ -141,7 +143,7 @@ def found_batch(kind: str, vectors: list[bytes]) -> Any:
 
 
 @given(st.lists(decimals, min_size=1, max_size=50))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @example([b"3.4028235677973366e38"])
 @example([b"1.000000059604644775390625", b"1.0000000596046448"])
 def test_a_float_is_the_nearest_single_of_the_nearest_double(texts: list[bytes]) -> None:
