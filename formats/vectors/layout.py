@@ -31,6 +31,11 @@ _KNOWN_STRANGERS = (
     (b"BZh", "a bzip2 file", "unpack it first, or pack it as .gz"),
     (b"\xfd7zXZ", "an xz file", "unpack it first, or pack it as .gz"),
     (b"\x28\xb5\x2f\xfd", "a zstd file", "unpack it first, or pack it as .gz"),
+    (
+        b"\xef\xbb\xbf",
+        "a byte order mark, which would become part of the first token",
+        "save the file as UTF-8 without BOM",
+    ),
     (b"\xff\xfe", "text in UTF-16", "save it as UTF-8"),
     (b"\xfe\xff", "text in UTF-16", "save it as UTF-8"),
 )

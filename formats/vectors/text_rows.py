@@ -35,7 +35,7 @@ def read_rows(
     *,
     name: str,
     header_bytes: int = 0,
-    block_bytes: int = 8 << 20,
+    block_bytes: int = 1 << 20,
 ) -> Iterator[Records]:
     """Reads the rows that belong to a byte range, in blocks.
 

@@ -46,7 +46,7 @@ def read_records(
     *,
     name: str,
     size: int | None = None,
-    block_bytes: int = 8 << 20,
+    block_bytes: int = 1 << 20,
 ) -> Generator[Records, None, Places]:
     """Reads the records that belong to a byte range, in blocks.
 

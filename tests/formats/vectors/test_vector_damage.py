@@ -363,3 +363,8 @@ def test_any_bytes_are_rows_or_damage(path: Path, start: bytes, rest: bytes) -> 
 
 def test_a_file_saved_as_base64_is_no_vector_file(path: Path) -> None:
     assert "row 1, byte 0: expected" in failure(path, base64.encodebytes(WORD2VEC_C))
+
+
+def test_a_byte_order_mark_is_refused_by_name() -> None:
+    with pytest.raises(DataError, match="byte order mark"):
+        find_layout(b"\xef\xbb\xbfthe 0.1 0.2\nof 0.3 0.4\n", "file")
