@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from formats.errors import DataError
 from formats.vectors.hits import find_rows, parse_vectors
+from formats.vectors.layout import find_layout
 from formats.vectors.proof import judge
 from formats.vectors.records import RangeReport, Records
 from formats.vectors.source import cut_ranges, open_source, read_range, whole_range
