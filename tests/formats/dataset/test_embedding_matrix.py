@@ -55,9 +55,8 @@ def test_npy_equals_numpy_save(dtype: str) -> None:
     np.save(saved, MATRIX.astype(dtype))
     assert shard_bytes(NPY, MATRIX.astype(dtype)) == saved.getvalue()
     assert shard_bytes(NPY, np.asfortranarray(MATRIX.astype(dtype))) == saved.getvalue()
-    assert shard_bytes(
-        NPY, MATRIX.astype(dtype).astype(">f4" if dtype == "float32" else ">f2")
-    ) == (saved.getvalue())
+    big_endian = MATRIX.astype(np.dtype(dtype).newbyteorder(">"))
+    assert shard_bytes(NPY, big_endian) == saved.getvalue()
 
 
 def test_npy_can_be_mapped(tmp_path: Path) -> None:
@@ -69,9 +68,9 @@ def test_npy_can_be_mapped(tmp_path: Path) -> None:
 
 def test_parquet_columns() -> None:
     table = pq.read_table(io.BytesIO(shard_bytes(PARQUET, MATRIX, 8, TOKENS)))
-    assert [(field.name, str(field.type)) for field in table.schema] == [
-        ("id", "int32"), ("token", "string"), ("vector", "fixed_size_list<element: float>[3]"),
-    ]  # fmt: skip
+    assert table.schema.names == ["id", "token", "vector"]
+    assert table.schema.types[:2] == [pa.int32(), pa.string()]
+    assert table.schema.types[2].value_type == pa.float32()
     assert table.column("id").to_pylist() == [8, 9, 10, 11]
     assert table.column("token").to_pylist() == TOKENS.to_pylist()
     assert table.column("vector").to_pylist() == MATRIX.tolist()
@@ -79,7 +78,7 @@ def test_parquet_columns() -> None:
 
 def test_float16_is_halffloat_in_parquet() -> None:
     table = pq.read_table(io.BytesIO(shard_bytes(PARQUET, MATRIX.astype("f2"))))
-    assert table.schema.field("vector").type == pa.list_(pa.field("element", pa.float16()), 3)
+    assert table.schema.field("vector").type.value_type == pa.float16()
 
 
 @pytest.mark.parametrize("format", [NPY, PARQUET])
