@@ -1,0 +1,37 @@
+"""fastText's format for classifiers: ``__label__x`` and the words of the text, one row a line.
+
+fastText (``Dictionary::getLine``) takes every word that begins with ``__label__`` for a label,
+wherever it stands in the line; here a row has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow.compute as pc
+
+from formats.corpus.lines import read_lines
+from formats.corpus.ranges import CorpusRange
+from formats.corpus.rows import SEVERAL_LABELS, Candidates
+from formats.corpus.text import line_candidates
+from formats.vectors.containers import OpenFile
+
+LABEL_PREFIX = "__label__"
+
+# fastText's own white space, without the end of the line.
+_LABEL = rf"(^|[ \t\v\f\r\x00]){LABEL_PREFIX}[^ \t\v\f\r\x00]*"
+_NAMED_LABEL = rf"(?:^|[ \t\v\f\r\x00]){LABEL_PREFIX}(?P<label>[^ \t\v\f\r\x00]*)"
+
+
+def read(work: CorpusRange, open_file: OpenFile, block_bytes: int) -> Iterator[Candidates]:
+    """Reads the lines of a range; the text is what the labels leave."""
+    for lines in read_lines(work, open_file, block_bytes):
+        found = line_candidates(work, lines)
+        texts = pc.replace_substring_regex(found.texts, _LABEL, "")
+        labels = None
+        if work.label_column:
+            labels = pc.struct_field(pc.extract_regex(found.texts, _NAMED_LABEL), "label")
+            several = np.asarray(pc.count_substring_regex(found.texts, _LABEL)) > 1
+            found.reasons[several] = SEVERAL_LABELS
+        yield found._replace(texts=texts, labels=labels)
