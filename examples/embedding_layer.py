@@ -1,6 +1,6 @@
 """Puts the matrix of a dataset into a Keras model of one's own, and shows nearest words.
 
-    python examples/embedding_layer.py output/local good
+Run it as ``python examples/embedding_layer.py output/local good``.
 """
 
 from __future__ import annotations
