@@ -39,9 +39,7 @@ def order_counts(counts: Any, min_count: int, max_tokens: int | None) -> Any:
         pc.invert(pc.is_in(counts.column("token"), _RESERVED)),
     )
     counts = counts.filter(kept)
-    order = pc.sort_indices(
-        counts, sort_keys=[("count", "descending"), ("token", "ascending")]
-    )
+    order = pc.sort_indices(counts, sort_keys=[("count", "descending"), ("token", "ascending")])
     if max_tokens is not None:
         order = order[: max(max_tokens - len(_RESERVED), 0)]
     return counts.take(order)

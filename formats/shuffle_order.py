@@ -35,7 +35,7 @@ def shard_of(order: Numbers, shards: int) -> npt.NDArray[np.int64]:
     """The shard of each example: equal parts of the range of the numbers, in their order."""
     # The top half of the number is enough to tell, and leaves room to multiply.
     top = (order >> np.uint64(32)).astype(np.int64)
-    return (top * shards) >> 32
+    return np.asarray((top * shards) >> 32, np.int64)
 
 
 def _mix(numbers: Numbers) -> Numbers:

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from formats.blocks import TOKENS, UNASSIGNED_SPLIT
-from formats.splits import assign_splits
-from formats.tokenizers import Tokenizer
+from formats.splits import assign_splits_by_tokens
+from formats.tokenizers import Tokenizer, tokenize_basic
 
 
 def tokenize_block(rows: Any, tokenizer: Tokenizer, fractions: Mapping[str, float]) -> Any:
@@ -22,9 +22,12 @@ def tokenize_block(rows: Any, tokenizer: Tokenizer, fractions: Mapping[str, floa
         fractions: the share of each split, for rows that have none yet.
     """
     texts = rows.column("text")
+    tokens = tokenizer(texts)
     splits = rows.column("split").to_numpy()
     unassigned = splits == UNASSIGNED_SPLIT
     if unassigned.any():
-        splits = np.where(unassigned, assign_splits(texts, fractions), splits)
-    columns = [tokenizer(texts), *(rows.column(name) for name in ("label", "file", "offset"))]
+        # The hash of the text is over its basic tokens, whatever the tokenizer.
+        basic = tokens if tokenizer is tokenize_basic else tokenize_basic(texts)
+        splits = np.where(unassigned, assign_splits_by_tokens(basic, fractions), splits)
+    columns = [tokens, *(rows.column(name) for name in ("label", "file", "offset"))]
     return pa.record_batch([*columns, pa.array(splits, pa.int8())], schema=TOKENS)

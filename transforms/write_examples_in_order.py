@@ -27,7 +27,6 @@ from transforms.storage import FileBeingWritten, create_file, join, open_file
 from transforms.summarise_corpus import CorpusSummary
 from transforms.write_examples import append_examples
 
-
 _NO_SHARD = -1
 
 
@@ -152,9 +151,7 @@ class _WriteRange(beam.DoFn):
 class _OpenShard:
     """A shard that a range is writing."""
 
-    def __init__(
-        self, split: int, path: str, file: FileBeingWritten, writer: RecordWriter
-    ) -> None:
+    def __init__(self, split: int, path: str, file: FileBeingWritten, writer: RecordWriter) -> None:
         self.split = split
         self._path = path
         self._file = file
