@@ -21,7 +21,7 @@ from google.protobuf.message import DecodeError
 
 from formats.dataset.manifest import Feature
 from formats.dataset.vocabulary import PAD_ID
-from formats.errors import damaged
+from formats.errors import DataError, damaged
 
 # In the order of their bytes, which is how deterministic serialisation sorts them.
 LABEL, LENGTH, TOKEN_IDS = "label", "length", "token_ids"
@@ -31,6 +31,7 @@ Integers = npt.NDArray[np.integer[Any]]
 
 # Ids encoded in one go: their intermediate arrays fit a CPU's cache.
 _BLOCK_IDS = 1 << 16
+_END_OF_IDS = 1 << 32
 
 
 class ParsedExamples(NamedTuple):
@@ -85,25 +86,28 @@ def serialize_examples(
     """Serialises a block of examples.
 
     Args:
-        token_ids: [n, max_length], from 0 to 2**32 - 1.
-        lengths: [n], not negative.
-        labels: [n], not negative; None for examples without a label.
+        token_ids: [n, max_length].
+        lengths: [n].
+        labels: [n]; None for examples without a label.
 
     Raises:
-        ValueError: a number is out of range or no integer.
+        ValueError: a number is no integer from 0 to 2**32 - 1.
     """
     singles = [(LENGTH, lengths)] if labels is None else [(LABEL, labels), (LENGTH, lengths)]
     for name, values in [(TOKEN_IDS, token_ids), *singles]:
-        if values.dtype.kind not in "iu" or (values.size and values.min() < 0):
-            raise ValueError(f"{name}: expected integers from 0, got {values.dtype}")
-    entries = [[_integer_entry(name, value) for value in values.tolist()]
-               for name, values in singles]  # fmt: skip
-    heads = map(b"".join, zip(*entries, strict=True))
-    return [
-        _field(1, len(head) + len(ids_head) + len(packed)) + head + ids_head + packed
-        for head, packed in zip(heads, _packed_rows(token_ids), strict=True)
-        for ids_head in (_entry_head(TOKEN_IDS, len(packed)),)
-    ]
+        if values.dtype.kind not in "iu":
+            raise ValueError(f"{name}: expected integers, got {values.dtype}")
+        if values.size and not 0 <= values.min() <= values.max() < _END_OF_IDS:
+            raise ValueError(f"{name}: expected numbers from 0 to {_END_OF_IDS - 1}")
+    entries = (map(_integer_entry, itertools.repeat(name), values.tolist())
+               for name, values in singles)  # fmt: skip
+    records = []
+    for single_entries, packed in zip(
+        zip(*entries, strict=True), _packed_rows(token_ids), strict=True
+    ):
+        body = b"".join((*single_entries, _entry_head(TOKEN_IDS, len(packed)), packed))
+        records.append(_field(1, len(body)) + body)
+    return records
 
 
 def _packed_rows(token_ids: Integers) -> Iterator[bytes]:
@@ -146,6 +150,7 @@ def _entry_head(name: str, packed_bytes: int) -> bytes:
     return _field(1, len(head) + packed_bytes) + head
 
 
+@functools.lru_cache(maxsize=1 << 14)
 def _field(number: int, length: int) -> bytes:
     """Tag and length of a field that holds ``length`` bytes (wire type 2)."""
     return bytes([number << 3 | 2]) + _varint(length)
@@ -187,19 +192,19 @@ def parse_examples(
         if shapes != sizes:
             raise _no_example(name, number, _shapes(sizes), _shapes(shapes))
         for feature, integers in found.items():
-            values[feature].append(integers)
-    token_ids, lengths, labels = (
-        np.fromiter(itertools.chain.from_iterable(values[feature]), np.int64)
-        if feature in values
-        else None
-        for feature in (TOKEN_IDS, LENGTH, LABEL)
+            values[feature].append(integers[:])
+
+    def column(feature: str) -> npt.NDArray[np.int64]:
+        return np.fromiter(itertools.chain.from_iterable(values[feature]), np.int64)
+
+    return ParsedExamples(
+        column(TOKEN_IDS).reshape(-1, max_length),
+        column(LENGTH),
+        column(LABEL) if labelled else None,
     )
-    assert token_ids is not None
-    assert lengths is not None
-    return ParsedExamples(token_ids.reshape(-1, max_length), lengths, labels)
 
 
-def _no_example(name: str, record: int, expected: str, found: str) -> Exception:
+def _no_example(name: str, record: int, expected: str, found: str) -> DataError:
     return damaged(
         name, f"record {record}", expected=expected, found=found, remedy="build the dataset again"
     )

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow.compute as pc
 
-from formats.errors import damaged
+from formats.errors import DataError, damaged
 
 
 class Reject(NamedTuple):
@@ -52,7 +52,7 @@ def read_rejects(file: BinaryIO, name: str) -> Iterator[Reject]:
         yield Reject(*fields)
 
 
-def _wrong(name: str, line: int, found: str) -> Exception:
+def _wrong(name: str, line: int, found: str) -> DataError:
     return damaged(
         name,
         f"line {line}",

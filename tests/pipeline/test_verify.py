@@ -268,15 +268,6 @@ def test_a_wrong_manifest_is_reported(
         assert problem.startswith(start)
 
 
-def test_a_path_that_leaves_the_output_is_not_opened(tmp_path: Path) -> None:
-    outside = tmp_path / "outside.npy"
-    outside.symlink_to("/nonexistent/opened")
-    [problem] = problems_of(
-        tmp_path / "dataset", change_manifest=assignment(*SHARD, "path", value="../outside.npy")
-    )
-    assert "nonexistent" not in problem
-
-
 def with_column(column: str, **by_id: Any) -> Any:
     table = Parts().table
     values = table.column(column).to_pylist()

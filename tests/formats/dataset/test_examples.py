@@ -103,10 +103,10 @@ def test_a_block_is_the_same_bytes_however_it_is_cut() -> None:
 
 
 @pytest.mark.parametrize("column", [0, 1, 2])
-@pytest.mark.parametrize("wrong", [-1, np.nan])
+@pytest.mark.parametrize("wrong", [-1, np.nan, 1 << 32])
 def test_what_is_no_id_is_not_written(column: int, wrong: float) -> None:
     block: list[Any] = [IDS, LENGTHS, LABELS]
-    block[column] = np.full(block[column].shape, wrong, type(wrong))
+    block[column] = np.full(block[column].shape, wrong)
     with pytest.raises(ValueError, match=("token_ids", "length", "label")[column]):
         serialize_examples(*block)
 
