@@ -66,9 +66,11 @@ def tokenize_basic(texts: Any) -> Any:
     """Lower-cases, turns ASCII punctuation but the apostrophe to space, splits on white space."""
     if not len(texts):
         return _no_rows()
-    if not _data(texts).isascii():
-        texts = _lower(texts)
-    return tokenize_whitespace(_with_data(texts, _data(texts).translate(_BASIC_TABLE)))
+    data = _data(texts)
+    if not data.isascii():
+        texts = _lower(texts, data)
+        data = _data(texts)
+    return tokenize_whitespace(_with_data(texts, data.translate(_BASIC_TABLE)))
 
 
 def tokenize_whitespace(texts: Any) -> Any:
@@ -81,11 +83,11 @@ def tokenize_whitespace(texts: Any) -> Any:
     return _without(tokens, blank) if blank.any() else tokens
 
 
-def _lower(texts: Any) -> Any:
+def _lower(texts: Any, data: bytes) -> Any:
     lowered = pc.utf8_lower(texts)
-    special = pc.or_(*(pc.match_substring(texts, character) for character in _SPECIAL_CASES))
-    if not special.true_count:
+    if not any(character.encode() in data for character in _SPECIAL_CASES):
         return lowered
+    special = pc.or_(*(pc.match_substring(texts, character) for character in _SPECIAL_CASES))
     by_python = [text.lower() for text in texts.filter(special).to_pylist()]
     return pc.replace_with_mask(lowered, special, pa.array(by_python, pa.string()))
 

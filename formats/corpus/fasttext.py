@@ -20,18 +20,19 @@ from formats.vectors.containers import OpenFile
 LABEL_PREFIX = "__label__"
 
 # fastText's own white space, without the end of the line.
-_LABEL = rf"(^|[ \t\v\f\r\x00]){LABEL_PREFIX}[^ \t\v\f\r\x00]*"
-_NAMED_LABEL = rf"(?:^|[ \t\v\f\r\x00]){LABEL_PREFIX}(?P<label>[^ \t\v\f\r\x00]*)"
+_SPACE, _WORD = r"[ \t\v\f\r]", r"[^ \t\v\f\r]*"
+_LABEL = rf"(?:^|{_SPACE}){LABEL_PREFIX}(?P<label>{_WORD})"
+_LABELS_AND_SPACE = rf"^(?:{_SPACE}*{LABEL_PREFIX}{_WORD})+{_SPACE}*|{_SPACE}{LABEL_PREFIX}{_WORD}"
 
 
 def read(work: CorpusRange, open_file: OpenFile, block_bytes: int) -> Iterator[Candidates]:
     """Reads the lines of a range; the text is what the labels leave."""
     for lines in read_lines(work, open_file, block_bytes):
         found = line_candidates(work, lines)
-        texts = pc.replace_substring_regex(found.texts, _LABEL, "")
+        texts = pc.replace_substring_regex(found.texts, _LABELS_AND_SPACE, "")
         labels = None
         if work.label_column:
-            labels = pc.struct_field(pc.extract_regex(found.texts, _NAMED_LABEL), "label")
+            labels = pc.struct_field(pc.extract_regex(found.texts, _LABEL), "label")
             several = np.asarray(pc.count_substring_regex(found.texts, _LABEL)) > 1
             found.reasons[several] = SEVERAL_LABELS
         yield found._replace(texts=texts, labels=labels)

@@ -15,6 +15,14 @@ from formats.corpus.rows import BAD_JSON, BAD_UTF8, GOOD, NO_TEXT, Candidates, f
 from formats.vectors.containers import OpenFile
 
 
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+# Python would take NaN and Infinity.
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
+
+
 def read(work: CorpusRange, open_file: OpenFile, block_bytes: int) -> Iterator[Candidates]:
     """Reads the lines of a range."""
     for lines in read_lines(work, open_file, block_bytes):
@@ -29,14 +37,10 @@ def parse_object(line: bytes) -> dict[str, Any] | None:
     """
     text = line.decode()
     try:
-        value = json.loads(text, parse_constant=_refuse)
+        value = _DECODER.decode(text)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
 
 
 def _candidates(work: CorpusRange, lines: Lines) -> Candidates:
