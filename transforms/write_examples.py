@@ -26,6 +26,8 @@ from transforms.summarise_corpus import CorpusSummary
 # Of the framing and the fixed parts of a serialised example, and of one id as a varint.
 _FIXED_BYTES = 80
 _ID_BYTES = 2
+# Padded ids and serialised examples are several times as large as what they are made of.
+_ROWS_AT_A_TIME = 8192
 
 Shard = tuple[str, int]
 
@@ -89,11 +91,13 @@ def write_shard(file: FileBeingWritten, block: Any, spec: ExampleSpec) -> int:
 
 def append_examples(writer: RecordWriter, block: Any, spec: ExampleSpec) -> None:
     """Pads and serialises a block of examples, as it is ordered, and appends the records."""
-    ids, lengths = pad_sequences(
-        block.column("token_ids"), spec.max_length, spec.padding, spec.truncating
-    )
-    labels = block.column("label").to_numpy(zero_copy_only=False) if spec.labelled else None
-    writer.write(serialize_examples(ids, lengths, labels))
+    for first in range(0, block.num_rows, _ROWS_AT_A_TIME):
+        rows = block.slice(first, _ROWS_AT_A_TIME)
+        ids, lengths = pad_sequences(
+            rows.column("token_ids"), spec.max_length, spec.padding, spec.truncating
+        )
+        labels = rows.column("label").to_numpy() if spec.labelled else None
+        writer.write(serialize_examples(ids, lengths, labels))
 
 
 def sort_examples(block: Any) -> Any:
