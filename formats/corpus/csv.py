@@ -30,6 +30,10 @@ from formats.vectors.containers import OpenFile
 
 _ENCODING = "latin-1"
 
+# The parser ends rows at 0x0D too, and writers leave it unquoted where rows end at 0x0A. So it
+# does not get to see one inside of a row, but a character that Latin-1 does not have.
+_RETURN_INSIDE = "\u0100"
+
 
 class Row(NamedTuple):
     """One row: where it starts, its bytes as Latin-1, its fields; None where quotes are wrong."""
@@ -94,7 +98,7 @@ def read_rows(stream: BinaryIO, uri: str, block_bytes: int) -> Iterator[Row]:
 
 def to_bytes(field: str) -> bytes:
     """The bytes of a field as they stand in the file."""
-    return field.encode(_ENCODING)
+    return field.replace(_RETURN_INSIDE, "\r").encode(_ENCODING)
 
 
 class _RecordedLines:
@@ -117,7 +121,7 @@ class _RecordedLines:
             self.row_offset = self._next_offset
         self._next_offset += len(line)
         self._taken.append(line)
-        return line
+        return _without_returns_inside(line) if "\r" in line else line
 
     @property
     def row_bytes(self) -> int:
@@ -136,6 +140,11 @@ class _RecordedLines:
         self._next_offset = offset
         self._lines = io.StringIO(data.decode(_ENCODING), newline="\n")
         return next(self._lines)
+
+
+def _without_returns_inside(line: str) -> str:
+    inside = line.removesuffix("\n").removesuffix("\r")
+    return inside.replace("\r", _RETURN_INSIDE) + line[len(inside) :]
 
 
 def _candidates(work: CorpusRange, rows: list[Row], size: int) -> Candidates:

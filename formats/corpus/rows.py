@@ -120,7 +120,7 @@ def _blank(strings: Any) -> Mask:
 
 
 def _decode(values: Any, reasons: Reasons) -> Any:
-    """Turns bytes into strings; those that can't be become null and get their reason."""
+    """Turns bytes into strings; those that can't be become empty and get their reason."""
     # Arrow checks bytes that are turned into strings, but not strings in a Parquet file.
     values = values.cast(pa.binary())
     if not _has_nul(values):
@@ -130,7 +130,7 @@ def _decode(values: Any, reasons: Reasons) -> Any:
             pass
     bad = np.fromiter((not _is_text(value) for value in values.to_pylist()), bool, len(values))
     _mark(reasons, BAD_UTF8, bad)
-    return pc.if_else(pa.array(bad), None, values).cast(pa.string())
+    return pc.if_else(pa.array(bad), b"", values).cast(pa.string())
 
 
 def _has_nul(values: Any) -> bool:
