@@ -10,7 +10,6 @@ import pyarrow as pa
 from formats.dataset.vocabulary import read_vocabulary_text
 from pipeline.config import BuildConfig
 from pipeline.plan import Plan
-from transforms import blocks  # noqa: F401  (registers the coder of blocks)
 from transforms.build_vocabulary import BuildVocabulary, CountTokens
 from transforms.encode_examples import EncodeExamples
 from transforms.join_vectors import JoinVectors

@@ -9,7 +9,6 @@ import pyarrow as pa
 from apache_beam.pvalue import AsSingleton
 
 from formats.encoding import encode_block
-from transforms import blocks  # noqa: F401  (registers the coder of blocks)
 from transforms.summarise_corpus import CorpusSummary
 
 

@@ -20,7 +20,6 @@ from formats.vectors.layout import BINARY
 from formats.vectors.proof import judge
 from formats.vectors.records import RangeReport
 from formats.vectors.source import VectorRange, VectorSource, cut_ranges, read_range, whole_range
-from transforms import blocks  # noqa: F401  (registers the coder of blocks)
 from transforms.progress import StageProgress
 from transforms.storage import open_file
 

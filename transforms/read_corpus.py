@@ -11,7 +11,6 @@ from apache_beam.pvalue import TaggedOutput
 
 from formats.corpus.ranges import CorpusRange
 from formats.corpus.read import read_range
-from transforms import blocks  # noqa: F401  (registers the coder of blocks)
 from transforms.progress import StageProgress
 from transforms.storage import open_file
 

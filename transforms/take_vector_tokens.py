@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from formats.vectors.source import VectorSource
 from formats.vectors.tokens import first_tokens
-from transforms import blocks  # noqa: F401  (registers the coder of blocks)
 from transforms.storage import open_file
 
 

@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from formats.tokenized import tokenize_block
 from formats.tokenizers import make_tokenizer
-from transforms import blocks  # noqa: F401  (registers the coder of blocks)
 
 
 @beam.typehints.with_output_types(pa.RecordBatch)

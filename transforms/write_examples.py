@@ -17,7 +17,6 @@ from formats.dataset.manifest import ExampleShard
 from formats.dataset.paths import example_shard_path
 from formats.dataset.tfrecord import RecordWriter
 from formats.shuffle_order import shard_of
-from transforms import blocks  # noqa: F401  (registers the coder of blocks)
 from transforms.encode_examples import ExampleSpec
 from transforms.progress import StageProgress
 from transforms.storage import FileBeingWritten, create_file, join
@@ -137,10 +136,10 @@ class _WriteShard(beam.DoFn):
     def process(
         self, shard_and_blocks: tuple[Shard, Iterable[Any]], summary: CorpusSummary
     ) -> Iterator[tuple[str, ExampleShard]]:
-        (split, shard), blocks_ = shard_and_blocks
+        (split, shard), blocks = shard_and_blocks
         shards = count_shards(split, summary, self._spec)
         path = example_shard_path(self._run_id, split, shard, shards, self._spec.compression)
         with create_file(join(self._output, path)) as file:
-            examples = write_shard(file, pa.concat_batches(list(blocks_)), self._spec)
+            examples = write_shard(file, pa.concat_batches(list(blocks)), self._spec)
         self._progress.add(read=file.size, records=examples)
         yield split, ExampleShard(path, examples, file.size, file.sha256)

@@ -16,7 +16,6 @@ from formats.dataset.paths import embedding_shard_path
 from formats.dataset.vocabulary import PAD_ID
 from formats.oov import MEAN, NORMAL, Moments, mean_and_deviation, oov_vectors, sum_moments
 from formats.vectors.joined import ShardRows, choose_rows, split_block
-from transforms import blocks  # noqa: F401  (registers the coder of blocks)
 from transforms.join_vectors import JoinedSource
 from transforms.progress import StageProgress
 from transforms.storage import create_file, join
