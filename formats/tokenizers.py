@@ -107,7 +107,7 @@ def _regex_tokenizer(spec: str, pattern: str) -> Tokenizer:
 def _function_tokenizer(spec: str, module: str, name: str) -> Tokenizer:
     try:
         function = operator.attrgetter(name)(importlib.import_module(module))
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # a module may raise anything while it is imported
         raise UsageError(
             f"--tokenizer {spec}: {error}; the module must be installed or on PYTHONPATH, here "
             "and on the workers"
