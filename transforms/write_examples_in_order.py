@@ -42,14 +42,17 @@ class NumberedRange(NamedTuple):
     shards: list[int]
 
 
-def number_ranges(ranges: Sequence[CorpusRange]) -> list[NumberedRange]:
+def number_ranges(
+    ranges: Sequence[CorpusRange], fractions: Mapping[str, float]
+) -> list[NumberedRange]:
     """Gives each range the numbers of its shards, in the order of the input."""
+    hashed = [fractions.get(split, 0) > 0 for split in SPLITS]
     totals = [0] * len(SPLITS)
     numbered = []
     for work in ranges:
         shards = []
         for split in range(len(SPLITS)):
-            has_split = work.split in (split, UNASSIGNED_SPLIT)
+            has_split = hashed[split] if work.split == UNASSIGNED_SPLIT else work.split == split
             shards.append(totals[split] if has_split else _NO_SHARD)
             totals[split] += has_split
         numbered.append(NumberedRange(work, shards))
@@ -84,7 +87,7 @@ class WriteExamplesInOrder(beam.PTransform[Any, Any]):
         run_id: str,
     ) -> None:
         super().__init__()
-        self._ranges = number_ranges(ranges)
+        self._ranges = number_ranges(ranges, fractions)
         self._side_inputs = AsSingleton(vocabulary), AsSingleton(summary)
         totals = [
             1 + max((numbered.shards[split] for numbered in self._ranges), default=_NO_SHARD)
