@@ -69,6 +69,9 @@ def read(work: CorpusRange, open_file: OpenFile, block_bytes: int) -> Iterator[C
 def read_rows(stream: BinaryIO, uri: str, block_bytes: int) -> Iterator[Row]:
     """Reads rows, the header too, as Latin-1.
 
+    Where quotes are wrong, the row ends with its first line: a quote too many, which seems to
+    hold all lines up to the next one, costs no other row.
+
     Raises:
         DataError: a quote that is not closed before the file ends.
     """
@@ -93,6 +96,7 @@ def read_rows(stream: BinaryIO, uri: str, block_bytes: int) -> Iterator[Row]:
                 ) from error
             if lines.row_bytes > MAX_ROW_BYTES:
                 raise row_too_long(uri, lines.row_offset) from error
+            lines.give_back_all_but_one()
         yield Row(lines.row_offset, lines.take_row(), fields)
 
 
@@ -108,6 +112,7 @@ class _RecordedLines:
         self._blocks = line_blocks(stream, uri, 0, -1, block_bytes)
         self._lines: Iterator[str] = iter(())
         self._taken: list[str] = []
+        self._given_back: list[str] = []
         self._next_offset = 0
         self.row_offset = 0
         self.at_end = False
@@ -116,7 +121,10 @@ class _RecordedLines:
         return self
 
     def __next__(self) -> str:
-        line = next(self._lines, None) or self._first_of_next_block()
+        if self._given_back:
+            line = self._given_back.pop()
+        else:
+            line = next(self._lines, None) or self._first_of_next_block()
         if not self._taken:
             self.row_offset = self._next_offset
         self._next_offset += len(line)
@@ -131,6 +139,11 @@ class _RecordedLines:
         row = "".join(self._taken)
         self._taken.clear()
         return row
+
+    def give_back_all_but_one(self) -> None:
+        self._given_back += self._taken[:0:-1]
+        del self._taken[1:]
+        self._next_offset = self.row_offset + len(self._taken[0])
 
     def _first_of_next_block(self) -> str:
         offset, data = next(self._blocks, (0, b""))

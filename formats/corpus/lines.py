@@ -19,7 +19,7 @@ from formats.errors import DataError, damaged
 from formats.vectors.containers import GZIP, PLAIN, Container, OpenFile, open_container
 
 # A row is held in memory whole, and Arrow's offsets are of 32 bits.
-MAX_ROW_BYTES = 256 << 20
+MAX_ROW_BYTES = 64 << 20
 
 BOM = b"\xef\xbb\xbf"
 _GZIP_MAGIC = b"\x1f\x8b"

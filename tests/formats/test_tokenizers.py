@@ -38,7 +38,7 @@ def tokens(spec: str, texts: Sequence[str]) -> list[list[str]]:
 def words_as_keras_defines_them(text: str) -> list[str]:
     """The definition of ``text_to_word_sequence``, whose ``filters`` hold all ASCII white space."""
     filters = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~' + ASCII_SPACE
-    text = text.lower().translate(str.maketrans(dict.fromkeys(filters, " ")))
+    text = text.lower().translate({ord(character): " " for character in filters})
     return [word for word in text.split(" ") if word]
 
 

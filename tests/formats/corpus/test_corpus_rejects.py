@@ -110,7 +110,7 @@ def test_a_corpus_without_labels_lacks_none() -> None:
     }
     for format, content in data.items():
         rows = corpus_of(content).read(format, label_column="")
-        assert pairs(rows) == [(None, "words")] * 3
+        assert [(row["label"], row["text"]) for row in rows] == [(None, "words")] * 3
 
 
 def parquet_rejects(**columns: pa.Array) -> list[Row]:
@@ -177,3 +177,15 @@ def test_json_escapes_make_no_difference() -> None:
     line = json.dumps({"text": "caf\u00e9 \U0001f600", "label": "\u00e9"}).encode()
     assert line.isascii()
     assert pairs(corpus_of(line).read("jsonl")) == [("\u00e9", "caf\u00e9 \U0001f600")]
+
+
+@pytest.mark.parametrize("block_bytes", [1, 12, 4 << 20])
+def test_a_quote_too_many_costs_its_own_line_only(block_bytes: int) -> None:
+    lines = [b"label,text", b'a,"open', b"b,one", b'c,"two', b'lines"', b'd,"x" y', b"e,five", b""]
+    rows, rejects = corpus_of(b"\n".join(lines)).read_all("csv", block_bytes)
+    assert pairs(rows) == [("b", "one"), ("c", "two\nlines"), ("e", "five")]
+    assert [row["offset"] for row in rows] == [19, 25, 47]
+    assert [(reject["offset"], reject["reason"], reject["excerpt"]) for reject in rejects] == [
+        (11, "bad quoting", 'a,"open'),
+        (39, "bad quoting", 'd,"x" y'),
+    ]
