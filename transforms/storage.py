@@ -6,12 +6,15 @@ import contextlib
 import hashlib
 import io
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple, cast
 
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
+
+from formats.errors import UsageError
 
 _RAW = CompressionTypes.UNCOMPRESSED
 
@@ -25,6 +28,7 @@ class StoredFile(NamedTuple):
 
 def open_file(uri: str) -> BinaryIO:
     """Opens the raw bytes of a file for reading; nothing is decompressed."""
+    check_scheme(uri)
     return FileSystems.open(uri, compression_type=_RAW)
 
 
@@ -44,30 +48,73 @@ def is_local(uri: str) -> bool:
     return FileSystems.get_scheme(uri) is None
 
 
+def check_scheme(uri: str) -> None:
+    """Checks that Beam has a file system for a URI.
+
+    Raises:
+        UsageError: it has none, or the package that it needs is not installed.
+    """
+    try:
+        FileSystems.get_filesystem(uri)
+    except ValueError as error:
+        raise UsageError(
+            f"{uri}: Beam knows no file system for {FileSystems.get_scheme(uri)}://; for gs:// "
+            "install embprep[gcp], for others the extra of apache-beam that brings it"
+        ) from error
+
+
 def exists(uri: str) -> bool:
     """Whether there is a file at a URI."""
+    check_scheme(uri)
     return bool(FileSystems.exists(uri))
 
 
 def match_files(pattern: str) -> list[StoredFile]:
-    """Files that a glob matches, or all files below a directory, sorted by URI."""
-    if is_local(pattern) and os.path.isdir(pattern):
-        pattern = join(pattern, "**")
+    """The file of this name, all files below a directory, or those a glob matches, sorted.
+
+    Raises:
+        UsageError: Beam has no file system for the pattern.
+    """
+    check_scheme(pattern)
+    return sorted(_match_local(pattern) if is_local(pattern) else _match_remote(pattern))
+
+
+def _match_local(pattern: str) -> list[StoredFile]:
+    # What is there by this very name comes before what the name means as a glob.
+    if os.path.isfile(pattern):
+        return [StoredFile(pattern, os.path.getsize(pattern))]
+    if os.path.isdir(pattern):
+        below = (join(top, name) for top, _, names in os.walk(pattern) for name in names)
+        return [StoredFile(path, os.path.getsize(path)) for path in below if os.path.isfile(path)]
+    # Beam finds nothing by a relative glob without a directory.
+    here = "" if os.path.isabs(pattern) else "./"
+    return [
+        StoredFile(file.uri.removeprefix(here), file.size) for file in _match(here + pattern)
+    ]
+
+
+def _match_remote(pattern: str) -> list[StoredFile]:
+    return _match(pattern) or _match(join(pattern, "**"))
+
+
+def _match(pattern: str) -> list[StoredFile]:
     try:
         [result] = FileSystems.match([pattern])
-        found = result.metadata_list
-        if not found and not is_local(pattern):
-            [result] = FileSystems.match([join(pattern, "**")])
-            found = result.metadata_list
     except BeamIOError:
         return []
-    return sorted(StoredFile(entry.path, entry.size_in_bytes) for entry in found)
+    return [StoredFile(entry.path, entry.size_in_bytes) for entry in result.metadata_list]
 
 
 def delete(uri: str) -> None:
     """Deletes a file, or a directory with all below it, if it is there."""
-    with contextlib.suppress(BeamIOError):
-        FileSystems.delete([uri])
+    if not is_local(uri):
+        with contextlib.suppress(BeamIOError):
+            FileSystems.delete([uri])
+    elif os.path.isdir(uri):
+        shutil.rmtree(uri, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            os.remove(uri)
 
 
 class FileBeingWritten(io.RawIOBase):
