@@ -90,6 +90,7 @@ def draft_manifest(config: BuildConfig, plan: Plan) -> Draft:
             compression=config.compression,
             labelled=plan.labelled,
         ),
+        warnings=plan.warnings,
     )
 
 

@@ -6,12 +6,12 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 
-from formats.errors import UsageError
-from formats.vectors.containers import PLAIN, split_member
+from formats.vectors.containers import PLAIN
 from formats.vectors.proof import judge
 from formats.vectors.records import RangeReport, Records
 from formats.vectors.source import VectorSource, open_source, read_range, whole_range
-from transforms.storage import match_files, open_file
+from pipeline.plan import inputs_opened, vector_file
+from transforms.storage import open_file
 
 _SHOWN_TOKENS = 8
 _LONG_TOKEN_BYTES = 98
@@ -30,10 +30,8 @@ def inspect(spec: str) -> int:
         UsageError: there is no such file.
         DataError: the file is damaged, or no vector file.
     """
-    files = match_files(split_member(spec)[0])
-    if len(files) != 1:
-        raise UsageError(f"inspect {spec}: no such file")
-    source = open_source(0, spec, files[0].size, open_file)
+    with inputs_opened():
+        source = open_source(0, spec, vector_file(spec, "inspect").size, open_file)
     first: list[str] = []
     oddities: Counter[str] = Counter()
     report = None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Sequence
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from formats.blocks import SPLITS, UNASSIGNED_SPLIT
@@ -14,7 +17,7 @@ from formats.errors import UsageError
 from formats.vectors.containers import split_member
 from formats.vectors.source import VectorSource, demand_equal_dimensions, open_source
 from pipeline.config import BuildConfig
-from transforms.storage import StoredFile, match_files, open_file
+from transforms.storage import StoredFile, is_local, join, match_files, open_file
 
 _FINGERPRINT_BYTES = 64 << 10
 
@@ -32,6 +35,7 @@ class Plan(NamedTuple):
         dim: dimensions of a row of the embedding matrix.
         corpus_bytes: bytes of the corpus files as they are stored.
         vector_bytes: bytes of the vector files as they are stored.
+        warnings: what the user should know of the inputs.
     """
 
     corpus: list[CorpusInput]
@@ -43,6 +47,7 @@ class Plan(NamedTuple):
     dim: int
     corpus_bytes: int
     vector_bytes: int
+    warnings: list[str]
 
 
 def plan_build(config: BuildConfig) -> Plan:
@@ -50,16 +55,35 @@ def plan_build(config: BuildConfig) -> Plan:
 
     Raises:
         UsageError: a pattern that matches nothing, a column that is missing, an archive's
-            member that is not there, vector files of different dimensions.
+            member that is not there, vector files of different dimensions, a file that can't
+            be opened.
         DataError: a file that is not what it should be.
     """
+    with inputs_opened():
+        return _plan(config)
+
+
+@contextlib.contextmanager
+def inputs_opened() -> Iterator[None]:
+    """Reports a file that the system doesn't let us read as a ``UsageError``."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"an input can't be read: {error}") from error
+
+
+def _plan(config: BuildConfig) -> Plan:
     inputs: list[CorpusInput] = []
     ranges: list[CorpusRange] = []
     labelled: set[bool] = set()
+    warnings: list[str] = []
+    times: Counter[str] = Counter()
     files_before = 0
     for spec in config.corpus:
         split, pattern = _split_of(spec)
         files = _matching(pattern, f"--corpus {spec}")
+        _demand_apart(files, spec, config.output)
+        times.update(file.uri for file in files)
         planned = plan_corpus(
             pattern,
             [CorpusFile(file.uri, file.size) for file in files],
@@ -74,6 +98,7 @@ def plan_build(config: BuildConfig) -> Plan:
         files_before += len(files)
         labelled.add(planned.labelled)
         ranges.extend(planned.ranges)
+        warnings.extend(planned.warnings)
         inputs.append(
             CorpusInput(
                 uri=pattern,
@@ -86,6 +111,11 @@ def plan_build(config: BuildConfig) -> Plan:
         )
     if len(labelled) > 1:
         raise UsageError("--corpus: some have labels and some have none; give them apart")
+    if repeated := [uri for uri, number in times.items() if number > 1]:
+        warnings.append(
+            f"--corpus: {len(repeated)} files are given more than once, such as {repeated[0]}; "
+            "their rows count each time"
+        )
     sources, fingerprints = _plan_vectors(config.vectors)
     return Plan(
         corpus=inputs,
@@ -97,6 +127,7 @@ def plan_build(config: BuildConfig) -> Plan:
         dim=demand_equal_dimensions(sources),
         corpus_bytes=sum(corpus.bytes for corpus in inputs),
         vector_bytes=sum(source.size for source in sources),
+        warnings=warnings,
     )
 
 
@@ -115,15 +146,42 @@ def _matching(pattern: str, flag: str) -> list[StoredFile]:
     return files
 
 
+def _demand_apart(files: Sequence[StoredFile], spec: str, output: str) -> None:
+    """Refuses a corpus that holds earlier runs, whose vocabularies would be read as text."""
+
+    def place(uri: str) -> str:
+        return os.path.abspath(uri) if is_local(uri) else uri
+
+    runs = place(join(output, "runs")) + "/"
+    if inside := [file.uri for file in files if place(file.uri).startswith(runs)]:
+        raise UsageError(
+            f"--corpus {spec}: matches files of the dataset at --output {output}, such as "
+            f"{inside[0]}; keep the dataset outside of the corpus"
+        )
+
+
+def vector_file(spec: str, flag: str) -> StoredFile:
+    """The one file that a ``PATH[#MEMBER]`` names.
+
+    Raises:
+        UsageError: there is no such file, or it is a directory or a glob.
+    """
+    uri, _ = split_member(spec)
+    files = match_files(uri)
+    if not files:
+        raise UsageError(f"{flag} {spec}: no such file")
+    if [file.uri for file in files] != [uri]:
+        raise UsageError(f"{flag} {spec}: a directory or a glob; give one file, such as "
+                         f"{files[0].uri}")  # fmt: skip
+    return files[0]
+
+
 def _plan_vectors(specs: Sequence[str]) -> tuple[list[VectorSource], list[str]]:
     sources, fingerprints = [], []
     for ordinal, spec in enumerate(specs):
-        uri, _ = split_member(spec)
-        files = match_files(uri)
-        if [file.uri for file in files] != [uri] and len(files) != 1:
-            raise UsageError(f"--vectors {spec}: names {len(files)} files; give one")
-        sources.append(open_source(ordinal, spec, files[0].size, open_file))
-        fingerprints.append(_fingerprint(files))
+        file = vector_file(spec, "--vectors")
+        sources.append(open_source(ordinal, spec, file.size, open_file))
+        fingerprints.append(_fingerprint([file]))
     return sources, fingerprints
 
 

@@ -48,6 +48,7 @@ class Draft(NamedTuple):
         splits: the splits that the corpus can have.
         matrix: what the embedding matrix is to be.
         examples: what the examples are to be.
+        warnings: what the user should know of the inputs.
     """
 
     output: str
@@ -61,6 +62,7 @@ class Draft(NamedTuple):
     splits: list[str]
     matrix: MatrixSpec
     examples: ExampleSpec
+    warnings: list[str]
 
 
 class Written(NamedTuple):
@@ -132,7 +134,7 @@ def _publish(
         labels=summary.labels,
         coverage=vocabulary.coverage,
         rejects=_rejects(summary, sources, rejects),
-        warnings=[warning for source in sources for warning in source.warnings],
+        warnings=[*draft.warnings, *(text for source in sources for text in source.warnings)],
     )
     data = manifest.to_json()
     for path in (run_manifest_path(draft.run_id), MANIFEST_PATH):
