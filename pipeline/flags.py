@@ -25,6 +25,8 @@ else:
     import tomli as tomllib
 
 _COMMA_SEPARATED = ("vocabulary_splits", "fallback", "max_reject_fraction")
+# These concern how the command is called, and mean nothing in a file.
+_LINE_ONLY = ("config", "help", "verbose")
 # What the design names but this version does not do.
 _LATER = {
     "combine": ("concat",),
@@ -44,14 +46,14 @@ class FlagParser(argparse.ArgumentParser):
         raise UsageError(f"{message}; see {self.prog} --help")
 
 
-def parse_build_flags(arguments: Sequence[str]) -> tuple[BuildConfig, PipelineOptions, bool]:
+def parse_build_flags(arguments: Sequence[str]) -> tuple[BuildConfig, PipelineOptions]:
     """Reads the flags of ``embprep build``.
 
     Args:
         arguments: the command line behind ``build``.
 
     Returns:
-        The configuration, the options for Beam, and whether tracebacks are wanted.
+        The configuration, and the options for Beam.
 
     Raises:
         UsageError: an unknown flag, or a value that can't be used.
@@ -59,20 +61,20 @@ def parse_build_flags(arguments: Sequence[str]) -> tuple[BuildConfig, PipelineOp
     parser = _build_parser()
     early, _ = parser.parse_known_args(arguments)
     if early.config:
-        arguments = [*_toml_arguments(early.config, arguments), *arguments]
+        arguments = [*_toml_arguments(early.config, arguments, parser), *arguments]
     values, others = parser.parse_known_args(arguments)
     beam_options = _beam_options(others, parser)
     for name in ("corpus", "vectors", "output"):
         if not getattr(values, name):
             parser.error(f"--{name} is missing")
     fields = {name: value for name, value in vars(values).items() if value is not None}
-    verbose = fields.pop("verbose", False)
-    fields.pop("config", None)
+    for name in _LINE_ONLY:
+        fields.pop(name, None)
     if fields.get("shuffle_seed") == "none":
         fields["shuffle_seed"] = None
     config = BuildConfig(**fields)
     _check_together(config, parser)
-    return config, beam_options, verbose
+    return config, beam_options
 
 
 def _build_parser() -> FlagParser:
@@ -132,48 +134,73 @@ def _build_parser() -> FlagParser:
     return parser
 
 
-def _toml_arguments(path: str, given: Sequence[str]) -> list[str]:
+def _toml_arguments(path: str, given: Sequence[str], parser: FlagParser) -> list[str]:
     """The flags of a TOML file, but for those that the command line gives too."""
     try:
         table = tomllib.loads(read_file(path).decode())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"--config {path}: can't be read as TOML: {error}") from error
     names = {argument.partition("=")[0] for argument in given}
+    known = _actions(parser) | _actions(_beam_parser(parser.prog))
     arguments: list[str] = []
     for key, value in table.items():
-        if f"--{key}" in names or value is False:
-            continue
-        for item in _toml_values(key, value):
-            if isinstance(item, dict):
-                raise UsageError(f"--config {path}: {key} is a table; flags stand at the top")
-            arguments.append(f"--{key}" if item is True else f"--{key}={item}")
+        flag = f"--{key}"
+        if key in _LINE_ONLY:
+            raise UsageError(f"--config {path}: {key}: give {flag} on the command line")
+        if isinstance(value, dict) and key != "splits":
+            raise UsageError(f"--config {path}: {key} is a table; flags stand at the top")
+        if flag not in known:
+            raise UsageError(f"--config {path}: unknown flag {key}{_hint(flag, known, parser)}")
+        if isinstance(value, list) and key not in (*_COMMA_SEPARATED, *_repeatable(known)):
+            raise UsageError(f"--config {path}: {key}: one value is wanted, not a list")
+        if flag not in names and value is not False:
+            arguments.extend(_toml_flags(key, value))
     return arguments
 
 
-def _toml_values(key: str, value: Any) -> list[Any]:
-    """The values that a flag is given with: several only for one that can be repeated."""
-    if key == "splits" and isinstance(value, dict):
-        return [",".join(f"{split}={fraction}" for split, fraction in value.items())]
+def _toml_flags(key: str, value: Any) -> list[str]:
+    """A key of the file as arguments: several only for a flag that can be repeated."""
+    if value is True:
+        return [f"--{key}"]
+    if isinstance(value, dict):
+        value = ",".join(f"{split}={fraction}" for split, fraction in value.items())
     if key in _COMMA_SEPARATED and isinstance(value, list):
-        return [",".join(map(str, value))]
-    return value if isinstance(value, list) else [value]
+        value = ",".join(map(str, value))
+    return [f"--{key}={item}" for item in (value if isinstance(value, list) else [value])]
+
+
+def _actions(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
+    return parser._option_string_actions
+
+
+def _repeatable(actions: dict[str, argparse.Action]) -> list[str]:
+    once = (argparse._StoreAction, argparse._StoreConstAction)
+    return [name.lstrip("-") for name, action in actions.items() if not isinstance(action, once)]
+
+
+def _hint(flag: str, known: Iterable[str], parser: FlagParser) -> str:
+    close = difflib.get_close_matches(flag, known, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; see {parser.prog} --help"
 
 
 def _beam_options(arguments: list[str], parser: FlagParser) -> PipelineOptions:
     """Beam's own flags; one that Beam does not know either is an error, not a warning."""
-    beam_parser = FlagParser(prog=parser.prog, add_help=False, conflict_handler="resolve")
-    for options in _subclasses(PipelineOptions):
-        if "_add_argparse_args" in vars(options):
-            options._add_argparse_args(beam_parser)
+    beam_parser = _beam_parser(parser.prog)
     _, unknown = beam_parser.parse_known_args(arguments)
     if unknown:
         flag = unknown[0].partition("=")[0]
-        known = [*parser._option_string_actions, *beam_parser._option_string_actions]
-        close = difflib.get_close_matches(flag, known, n=1)
-        hint = f"; did you mean {close[0]}?" if close else f"; see {parser.prog} --help"
+        hint = _hint(flag, [*_actions(parser), *_actions(beam_parser)], parser)
         kind = "flag" if flag.startswith("-") else "argument"
         raise UsageError(f"unknown {kind} {flag}{hint}")
     return PipelineOptions(arguments)
+
+
+def _beam_parser(prog: str) -> FlagParser:
+    parser = FlagParser(prog=prog, add_help=False, conflict_handler="resolve")
+    for options in _subclasses(PipelineOptions):
+        if "_add_argparse_args" in vars(options):
+            options._add_argparse_args(parser)
+    return parser
 
 
 def _subclasses(kind: type[Any]) -> Iterable[type[Any]]:
@@ -189,6 +216,10 @@ def _check_together(config: BuildConfig, parser: FlagParser) -> None:
             if getattr(config, name) != default:
                 parser.error(f"--{name} shapes a vocabulary that is built, so it can't be given "
                              "with --vocabulary")  # fmt: skip
+    text = config.text_column or "text"
+    if text == ("label" if config.label_column is None else config.label_column):
+        parser.error(f"--text_column and --label_column both name {text}; give --label_column "
+                     "too, empty for a corpus without labels")  # fmt: skip
     if config.shuffle_seed is None and config.example_shards is not None:
         parser.error("--example_shards can't be given with --shuffle_seed none, where each range "
                      "of the input writes its own shard")  # fmt: skip

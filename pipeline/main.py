@@ -59,7 +59,7 @@ def _build(arguments: Sequence[str]) -> int:
     from pipeline.flags import parse_build_flags
     from pipeline.report import summary_table
 
-    config, options, _ = parse_build_flags(arguments)
+    config, options = parse_build_flags(arguments)
     manifest, seconds = build(config, options)
     for warning in manifest.warnings:
         print(f"embprep: warning: {warning}", file=sys.stderr)
@@ -70,20 +70,38 @@ def _build(arguments: Sequence[str]) -> int:
 def _inspect(arguments: Sequence[str]) -> int:
     from pipeline.inspect import inspect
 
-    return inspect(_one_argument(arguments, "inspect", "VECTORS"))
+    return inspect(
+        _one_argument(
+            arguments,
+            "inspect",
+            "VECTORS",
+            "Tells what a vector file is: its format, "
+            "rows, dimension, first tokens and irregularities. VECTORS is PATH[#MEMBER].",
+        )  # fmt: skip
+    )
 
 
 def _verify(arguments: Sequence[str]) -> int:
     from pipeline.verify import verify
 
-    return verify(_one_argument(arguments, "verify", "OUTPUT"))
+    return verify(
+        _one_argument(
+            arguments,
+            "verify",
+            "OUTPUT",
+            "Hashes every published file of a dataset "
+            "again and checks every rule it can show. Ends with 0 if it is whole, else with 1.",
+        )  # fmt: skip
+    )
 
 
-def _one_argument(arguments: Sequence[str], command: str, name: str) -> str:
-    rest = [argument for argument in arguments if argument != "--verbose"]
-    if rest[:1] in (["-h"], ["--help"]) or len(rest) != 1 or rest[0].startswith("-"):
-        raise UsageError(f"usage: embprep {command} {name}")
-    return rest[0]
+def _one_argument(arguments: Sequence[str], command: str, name: str, description: str) -> str:
+    from pipeline.flags import FlagParser
+
+    parser = FlagParser(prog=f"embprep {command}", description=description)
+    parser.add_argument("--verbose", action="store_true", help="show tracebacks and Beam's log")
+    parser.add_argument("argument", metavar=name)
+    return str(parser.parse_args(arguments).argument)
 
 
 def _quiet_libraries(verbose: bool) -> None:
