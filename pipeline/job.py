@@ -8,6 +8,7 @@ import apache_beam as beam
 import pyarrow as pa
 
 from formats.dataset.vocabulary import read_vocabulary_text
+from formats.errors import UsageError
 from pipeline.config import BuildConfig
 from pipeline.plan import Plan
 from transforms.build_vocabulary import BuildVocabulary, CountTokens
@@ -52,6 +53,7 @@ def add_build(pipeline: beam.Pipeline, config: BuildConfig, plan: Plan, draft: D
             min_count=config.min_count,
             given=_given_vocabulary(pipeline, config),
             vector_tokens=_vector_tokens(pipeline, config, plan),
+            after=summary,
         )
     )
 
@@ -104,7 +106,11 @@ def _examples(
 def _given_vocabulary(pipeline: beam.Pipeline, config: BuildConfig) -> Any:
     if config.vocabulary is None:
         return None
-    tokens = read_vocabulary_text(read_file(config.vocabulary), config.vocabulary)
+    try:
+        data = read_file(config.vocabulary)
+    except OSError as error:
+        raise UsageError(f"--vocabulary {config.vocabulary}: can't be read: {error}") from error
+    tokens = read_vocabulary_text(data, config.vocabulary)
     listed = pa.record_batch([tokens], ["token"])
     return pipeline | "GivenVocabulary" >> beam.Create([listed]).with_output_types(pa.RecordBatch)
 

@@ -91,6 +91,8 @@ class BuildVocabulary(beam.PTransform[Any, Any]):
             instead of building one; only the counts are filled in.
         vector_tokens: a PCollection with one block, whose ``token`` column enters the
             vocabulary behind the corpus' own tokens.
+        after: a PCollection that must be there first. With the summary of the corpus, one whose
+            rows are bad fails for that, and not for the tokens that are missed then.
     """
 
     def __init__(
@@ -100,12 +102,14 @@ class BuildVocabulary(beam.PTransform[Any, Any]):
         min_count: int = 1,
         given: Any = None,
         vector_tokens: Any = None,
+        after: Any = None,
     ) -> None:
         super().__init__()
         self._max_tokens = max_tokens
         self._min_count = min_count
         self._given = given
         self._vector_tokens = vector_tokens
+        self._after = after
 
     def expand(self, counts: Any) -> Any:
         extra = self._given if self._given is not None else self._vector_tokens
@@ -119,12 +123,18 @@ class BuildVocabulary(beam.PTransform[Any, Any]):
                 [] if extra is None else beam.pvalue.AsList(extra),
                 self._max_tokens,
                 self._min_count,
+                [] if self._after is None else beam.pvalue.AsIter(self._after),
             ).with_output_types(pa.RecordBatch)
         )
 
 
 def _finish(
-    given: bool, counts: list[Any], extra: list[Any], max_tokens: int | None, min_count: int
+    given: bool,
+    counts: list[Any],
+    extra: list[Any],
+    max_tokens: int | None,
+    min_count: int,
+    _: Iterable[Any],
 ) -> Any:
     merged = merge_counts(counts)
     if given:

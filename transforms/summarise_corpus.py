@@ -109,11 +109,13 @@ def _summarise(total: _Totals, max_reject_fraction: float) -> CorpusSummary:
 
     summary = CorpusSummary(sorted(part(_LABEL), key=str.encode), part(_ROWS), part(_REJECT))
     good, bad = sum(summary.examples.values()), sum(summary.rejects.values())
+    if not good and not bad:
+        raise DataError("corpus: its files hold no rows; check --corpus")
     if bad > max_reject_fraction * (good + bad) or not good:
         reasons = ", ".join(f"{reason}: {number}" for reason, number in summary.rejects.items())
-        place = "; the first is in {} at byte {} ({})".format(*first[0]) if first else ""
+        place = "the first is in {} at byte {} ({})".format(*first[0])
         raise DataError(
-            f"corpus: {bad} of {good + bad} rows are bad ({reasons or 'it is empty'}){place}; at "
+            f"corpus: {bad} of {good + bad} rows are bad ({reasons}); {place}; at "
             f"most a share of {max_reject_fraction} may be: mend them or raise "
             "--max_reject_fraction"
         )
