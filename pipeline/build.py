@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import json
@@ -15,7 +16,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from formats.dataset.manifest import Manifest, parse_manifest
-from formats.dataset.paths import MANIFEST_PATH, run_directory
+from formats.dataset.paths import MANIFEST_PATH, run_directory, run_manifest_path
 from formats.errors import DataError, UsageError
 from pipeline.config import BuildConfig
 from pipeline.engine import error_of_worker, is_local, make_pipeline
@@ -24,7 +25,7 @@ from pipeline.plan import Plan, plan_build
 from pipeline.progress import Progress
 from transforms.encode_examples import ExampleSpec
 from transforms.publish import Draft
-from transforms.storage import create_file, delete, exists, join, match_files, read_file
+from transforms.storage import create_file, delete, exists, join, read_file
 from transforms.write_matrix import MatrixSpec
 
 _PACKAGES = ("embprep", "apache-beam", "numpy", "pyarrow", "protobuf")
@@ -49,12 +50,21 @@ def build(config: BuildConfig, options: PipelineOptions) -> tuple[Manifest, floa
     started = time.monotonic()
     plan = plan_build(config)
     draft = draft_manifest(config, plan)
-    _check_output(draft)
+    local = is_local(options)
     pipeline = make_pipeline(options, plan.corpus_bytes + plan.vector_bytes)
     add_build(pipeline, config, plan, draft)
-    with Progress(plan, show=is_local(options)):
-        _run(pipeline, draft)
-    manifest_uri = join(config.output, MANIFEST_PATH)
+    _check_output(draft)
+    try:
+        with Progress(plan, show=local):
+            _run(pipeline)
+    except Exception as failure:
+        # Another engine may still be at work on these files.
+        if local:
+            delete(join(draft.output, run_directory(draft.run_id)))
+        if error := error_of_worker(failure):
+            raise error from failure
+        raise
+    manifest_uri = join(config.output, run_manifest_path(draft.run_id))
     manifest = parse_manifest(read_file(manifest_uri), manifest_uri)
     return manifest, time.monotonic() - started
 
@@ -97,31 +107,35 @@ def draft_manifest(config: BuildConfig, plan: Plan) -> Draft:
 def _check_output(draft: Draft) -> None:
     """Finds out before the work whether its result can be written."""
     directory = join(draft.output, run_directory(draft.run_id))
-    if exists(join(draft.output, MANIFEST_PATH)) and match_files(directory):
-        published = read_file(join(draft.output, MANIFEST_PATH))
-        if json.loads(published).get("run_id") == draft.run_id:
+    try:
+        if _run_in_force(draft.output) == draft.run_id:
             raise UsageError(
                 f"--run_id {draft.run_id}: the dataset in force at {draft.output} is of a run of "
                 "this name, and would be destroyed while it is replaced; give another name"
             )
-    delete(directory)
-    probe = join(directory, "probe")
-    try:
-        with create_file(probe) as file:
-            file.write(b"")
+        # The manifest's own place too: it may differ from that of the runs.
+        for probe in (join(draft.output, f"{draft.run_id}.probe"), join(directory, "probe")):
+            with create_file(probe) as file:
+                file.write(b"")
+            delete(probe)
     except OSError as error:
         raise UsageError(f"--output {draft.output}: can't be written: {error}") from error
-    delete(probe)
+    delete(directory)
 
 
-def _run(pipeline: beam.Pipeline, draft: Draft) -> None:
-    try:
-        result: Any = pipeline.run()
-        result.wait_until_finish()
-    except BaseException as failure:
-        delete(join(draft.output, run_directory(draft.run_id)))
-        if isinstance(failure, Exception) and (error := error_of_worker(failure)):
-            raise error from failure
-        raise
+def _run_in_force(output: str) -> str | None:
+    """The run whose dataset is in force; None without one, or with a damaged manifest."""
+    uri = join(output, MANIFEST_PATH)
+    if not exists(uri):
+        return None
+    data = read_file(uri)
+    with contextlib.suppress(DataError):
+        return parse_manifest(data, uri).run_id
+    return None
+
+
+def _run(pipeline: beam.Pipeline) -> None:
+    result: Any = pipeline.run()
+    result.wait_until_finish()
     if result.state not in ("DONE", None):
         raise DataError(f"the job ended as {result.state}; see the engine's own log")

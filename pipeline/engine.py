@@ -45,13 +45,19 @@ def make_pipeline(options: PipelineOptions, input_bytes: int) -> beam.Pipeline:
     """
     options.view_as(TypeOptions).allow_non_deterministic_key_coders = False
     if not is_local(options):
-        return beam.Pipeline(options=options)
+        try:
+            return beam.Pipeline(options=options)
+        except ValueError as error:
+            raise UsageError(f"--runner: {error}") from error
     options.view_as(StandardOptions).runner = None
     direct = options.view_as(DirectOptions)
     given = options.get_all_options(drop_default=True)
     if "direct_num_workers" not in given:
         large = input_bytes >= _PARALLEL_FROM_BYTES
         direct.direct_num_workers = os.cpu_count() or 1 if large else 1
+    if direct.direct_num_workers < 0:
+        raise UsageError(f"--direct_num_workers {direct.direct_num_workers}: give 1 or more, or 0 "
+                         "for as many as there are processors")  # fmt: skip
     environment = None
     if "direct_running_mode" not in given and direct.direct_num_workers != 1:
         environment = _worker_processes()

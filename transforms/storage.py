@@ -88,9 +88,7 @@ def _match_local(pattern: str) -> list[StoredFile]:
         return [StoredFile(path, os.path.getsize(path)) for path in below if os.path.isfile(path)]
     # Beam finds nothing by a relative glob without a directory.
     here = "" if os.path.isabs(pattern) else "./"
-    return [
-        StoredFile(file.uri.removeprefix(here), file.size) for file in _match(here + pattern)
-    ]
+    return [StoredFile(file.uri.removeprefix(here), file.size) for file in _match(here + pattern)]
 
 
 def _match_remote(pattern: str) -> list[StoredFile]:
