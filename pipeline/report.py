@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from formats.dataset.manifest import Manifest
 
+_SHOWN_LABELS = 10
+
 
 def summary_table(manifest: Manifest, output: str, seconds: float) -> str:
     """What a published dataset holds, for people."""
@@ -23,9 +25,16 @@ def summary_table(manifest: Manifest, output: str, seconds: float) -> str:
             f"{len(embeddings.shards)} shard(s)",
         ),  # fmt: skip
         ("examples", splits),
-        ("labels", ", ".join(manifest.labels[:10]) or "none"),
+        ("labels", _shown(manifest.labels)),
         ("rejects", f"{rejected[0]:,} corpus rows, {rejected[1]:,} vector rows"),
         ("time", f"{seconds:.1f} s"),
         ("dataset", f"{output} (run {manifest.run_id})"),
     ]
     return "\n".join(f"{name:<15} {value}" for name, value in rows)
+
+
+def _shown(labels: list[str]) -> str:
+    """The first labels; those with line breaks or very long ones keep the table a table."""
+    first = ", ".join(" ".join(label.split())[:40] for label in labels[:_SHOWN_LABELS])
+    more = f", ... ({len(labels):,} in all)" if len(labels) > _SHOWN_LABELS else ""
+    return f"{first}{more}" or "none"
