@@ -78,7 +78,7 @@ def choose_rows(
     """
     vectors = np.zeros((rows, dim), np.float32)
     sources = np.full(rows, -1, np.int32)
-    table = pa.Table.from_batches(joined, schema=joined_schema(dim)).combine_chunks()
+    table = pa.Table.from_batches(joined, schema=joined_schema(dim))
     row, source, attempt, position = (
         table.column(name).to_numpy() for name in ("row", "source", "attempt", "position")
     )
@@ -93,7 +93,11 @@ def choose_rows(
     chosen = order[new_row]
     places = row[new_row] - first_row
     sources[places] = source[new_row]
-    if len(chosen):
-        column = table.column("vector").combine_chunks()
-        vectors[places] = column.flatten().to_numpy().reshape(-1, dim)[chosen]
+    # Block by block, since the vectors of a shard are what takes the memory.
+    first = 0
+    for block in table.column("vector").chunks:
+        own = (chosen >= first) & (chosen < first + len(block))
+        rows_of_block = block.flatten().to_numpy().reshape(-1, dim)
+        vectors[places[own]] = rows_of_block[chosen[own] - first]
+        first += len(block)
     return ShardRows(vectors, sources, dict(Counter(source[repeated].tolist())))
