@@ -7,19 +7,28 @@ from typing import Any
 import pyarrow as pa
 from apache_beam import coders
 
+# Engines keep what they shuffle in memory, several times over at its peak. The lowest level makes
+# a third of token ids or of floats as text, at some 250 MB/s.
+_WRITE_OPTIONS = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", 1), use_threads=False)
+_READ_OPTIONS = pa.ipc.IpcReadOptions(use_threads=False)
+
 
 class RecordBatchCoder(coders.Coder):
-    """Codes a ``pyarrow.RecordBatch`` as an Arrow IPC stream of that one batch."""
+    """Codes a ``pyarrow.RecordBatch`` as a compressed Arrow IPC stream of that one batch."""
 
     def encode(self, value: Any) -> bytes:
         sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, value.schema) as writer:
+        with pa.ipc.new_stream(sink, value.schema, options=_WRITE_OPTIONS) as writer:
             writer.write_batch(value)
         return bytes(sink.getvalue())
 
     def decode(self, encoded: bytes) -> Any:
-        with pa.ipc.open_stream(pa.py_buffer(encoded)) as reader:
+        with pa.ipc.open_stream(pa.py_buffer(encoded), options=_READ_OPTIONS) as reader:
             return reader.read_next_batch()
+
+    def estimate_size(self, value: Any) -> int:
+        # Beam's own way is to encode the value once more.
+        return int(value.nbytes)
 
     def is_deterministic(self) -> bool:
         return False
