@@ -1,0 +1,72 @@
+"""Memory is bounded by the vocabulary and some blocks, not by a vector file."""
+
+from __future__ import annotations
+
+import random
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROWS, DIM, WORDS = 40_000, 300, 5_000
+BOUND_MB = 450
+
+
+def _write_inputs(folder: Path) -> tuple[Path, Path]:
+    draw = random.Random(0)
+    vectors = [" ".join(f"{draw.gauss(0, 1):.5f}" for _ in range(DIM)) for _ in range(50)]
+    path = folder / "vectors.txt"
+    with open(path, "w") as file:
+        file.writelines(f"w{row} {vectors[row % 50]}\n" for row in range(ROWS))
+    corpus = folder / "corpus.txt"
+    words = [f"w{row}" for row in draw.sample(range(ROWS), WORDS)]
+    corpus.write_text("".join(f"{' '.join(words[i : i + 10])}\n" for i in range(0, WORDS, 10)))
+    return corpus, path
+
+
+def _family(process: int) -> list[int]:
+    """A process and all that it started, as far as they live."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+    family = [process]
+    for member in family:
+        family += [child for child, parent in parents.items() if parent == member]
+    return family
+
+
+def _peak_mb(process: int) -> float:
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return 0.0
+    peak = re.search(r"VmHWM:\s*(\d+) kB", status)
+    return int(peak[1]) * 1024 / 1e6 if peak else 0.0
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peaks are read from /proc")
+def test_a_vector_file_of_100_mb_is_joined_in_bounded_memory(
+    tmp_path: Path, repository: Path
+) -> None:
+    corpus, vectors = _write_inputs(tmp_path)
+    assert vectors.stat().st_size > 90e6
+    arguments = [f"--corpus=train={corpus}", f"--vectors={vectors}", f"--output={tmp_path / 'out'}"]
+    build = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "build", *arguments, "--direct_num_workers=2"],
+        cwd=repository,
+        stdout=subprocess.DEVNULL,
+    )
+    peaks: dict[int, float] = {}
+    while build.poll() is None:
+        for process in _family(build.pid):
+            peaks[process] = max(peaks.get(process, 0.0), _peak_mb(process))
+        time.sleep(0.05)
+    assert build.returncode == 0
+    assert len([peak for peak in peaks.values() if peak > 100]) >= 3
+    assert max(peaks.values()) < BOUND_MB, peaks
