@@ -67,11 +67,17 @@ def make_pipeline(options: PipelineOptions, input_bytes: int) -> beam.Pipeline:
 def _worker_processes() -> SubprocessSDKEnvironment:
     """Beam's worker in processes of its own, as ``--direct_running_mode multi_processing``.
 
-    Their log goes through Beam to this process. What they print besides is a copy of it, and
-    would come between a user and the one line of an error.
+    They import from where this process does: a folder of the working directory that is called
+    like one of our packages must not come before it. Their log goes through Beam to this process.
+    What they print besides is a copy of it, and would come between a user and the one line of an
+    error.
     """
-    command = f"exec {shlex.quote(sys.executable)} -m apache_beam.runners.worker.sdk_worker_main"
-    return SubprocessSDKEnvironment.from_command_string(f"{command} 2>{os.devnull}")
+    program = (
+        f"import sys; sys.path[:] = {sys.path!r}; "
+        f"from pipeline.worker import main; main({os.getpid()})"
+    )
+    command = f"exec {shlex.quote(sys.executable)} -c {shlex.quote(program)} 2>{os.devnull}"
+    return SubprocessSDKEnvironment.from_command_string(command)
 
 
 def error_of_worker(failure: BaseException) -> EmbprepError | None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import shutil
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from formats.errors import EmbprepError, UsageError
 
@@ -23,15 +27,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verbose = "--verbose" in arguments
     _quiet_libraries(verbose)
     try:
-        return _run(arguments)
+        code = _run(arguments)
+        sys.stdout.flush()
+        return code
     except EmbprepError as error:
         if verbose:
             traceback.print_exc()
         print(f"embprep: error: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
-        print("embprep: interrupted; nothing was published", file=sys.stderr)
+        print("embprep: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # Who was to read it has gone, and Python would try once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except Exception as error:
         if verbose:
             traceback.print_exc()
@@ -60,11 +70,43 @@ def _build(arguments: Sequence[str]) -> int:
     from pipeline.report import summary_table
 
     config, options = parse_build_flags(arguments)
-    manifest, seconds = build(config, options)
+    with _stopped_at_once():
+        manifest, seconds = build(config, options)
     for warning in manifest.warnings:
         print(f"embprep: warning: {warning}", file=sys.stderr)
     print(summary_table(manifest, config.output, seconds))
     return 0
+
+
+@contextlib.contextmanager
+def _stopped_at_once() -> Iterator[None]:
+    """Lets a signal end the process where it stands.
+
+    Beam's engine waits for its workers when it is interrupted, and they for it. Nothing needs to
+    be tidied up for the dataset in force, which no signal can harm.
+    """
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, _stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop(number: int, _: object) -> None:
+    from transforms.progress import DIRECTORY_VARIABLE
+
+    if folder := os.environ.get(DIRECTORY_VARIABLE):
+        shutil.rmtree(folder, ignore_errors=True)
+    # Not by print, which may have been interrupted itself.
+    clear_line = "\r\x1b[K" if sys.stderr.isatty() else ""
+    message = f"{clear_line}embprep: interrupted; the dataset in force is whole\n"
+    os.write(sys.stderr.fileno(), message.encode())
+    os._exit(128 + number)
 
 
 def _inspect(arguments: Sequence[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tempfile
@@ -68,9 +69,12 @@ class Progress:
             print("\r\x1b[K", end="", flush=True)
 
     def _print(self, line: str) -> None:
-        print(f"\r\x1b[K{line}" if self._terminal else line, end="", flush=True)
-        if not self._terminal:
-            print(flush=True)
+        # Who reads the lines may have gone; the job goes on.
+        with contextlib.suppress(BrokenPipeError):
+            if self._terminal:
+                print(f"\r\x1b[K{line}", end="", flush=True)
+            else:
+                print(line, flush=True)
 
     def _line(self, stage: str, done: Counter[str]) -> str:
         total = self._totals.get(stage)
