@@ -10,6 +10,8 @@ import os
 import re
 import shlex
 import sys
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -58,26 +60,39 @@ def make_pipeline(options: PipelineOptions, input_bytes: int) -> beam.Pipeline:
     if direct.direct_num_workers < 0:
         raise UsageError(f"--direct_num_workers {direct.direct_num_workers}: give 1 or more, or 0 "
                          "for as many as there are processors")  # fmt: skip
-    environment = None
-    if "direct_running_mode" not in given and direct.direct_num_workers != 1:
-        environment = _worker_processes()
-    return beam.Pipeline(runner=FnApiRunner(environment), options=options)
+    in_processes = "direct_running_mode" not in given and direct.direct_num_workers != 1
+    runner = _WorkerProcessRunner() if in_processes else FnApiRunner()
+    return beam.Pipeline(runner=runner, options=options)
 
 
-def _worker_processes() -> SubprocessSDKEnvironment:
-    """Beam's worker in processes of its own, as ``--direct_running_mode multi_processing``.
+class _WorkerProcessRunner(FnApiRunner):
+    """Beam's local engine with workers in processes of their own.
 
-    They import from where this process does: a folder of the working directory that is called
-    like one of our packages must not come before it. Their log goes through Beam to this process.
-    What they print besides is a copy of it, and would come between a user and the one line of an
-    error.
+    It is the engine of ``--direct_running_mode multi_processing``, which may wait for ever when a
+    worker fails: another that was still starting is not told to end. Here they are told.
+
+    The workers import from where this process does: a folder of the working directory that is
+    called like one of our packages must not come before it. Their log goes through Beam to this
+    process. What they print besides is a copy of it, and would come between a user and the one
+    line of an error.
     """
-    program = (
-        f"import sys; sys.path[:] = {sys.path!r}; "
-        f"from pipeline.worker import main; main({os.getpid()})"
-    )
-    command = f"exec {shlex.quote(sys.executable)} -c {shlex.quote(program)} 2>{os.devnull}"
-    return SubprocessSDKEnvironment.from_command_string(command)
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="embprep-workers-")
+        self._stop = Path(self._folder.name, "stop")
+        program = (
+            f"import sys; sys.path[:] = {sys.path!r}; "
+            f"from pipeline.worker import main; main({os.getpid()}, {str(self._stop)!r})"
+        )
+        command = f"exec {shlex.quote(sys.executable)} -c {shlex.quote(program)} 2>{os.devnull}"
+        super().__init__(SubprocessSDKEnvironment.from_command_string(command))
+
+    def _execute_bundle(self, *arguments: Any) -> Any:
+        try:
+            return super()._execute_bundle(*arguments)
+        except BaseException:
+            self._stop.touch()
+            raise
 
 
 def error_of_worker(failure: BaseException) -> EmbprepError | None:

@@ -153,6 +153,9 @@ def _quiet_libraries(verbose: bool) -> None:
     else:
         logging.disable(logging.CRITICAL)
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+        # Beam's threads lose their connection when a worker process ends; whoever needs to know
+        # learns it from the run.
+        threading.excepthook = lambda _: None
 
 
 if __name__ == "__main__":
