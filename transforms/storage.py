@@ -80,6 +80,8 @@ def match_files(pattern: str) -> list[StoredFile]:
 
 
 def _match_local(pattern: str) -> list[StoredFile]:
+    if not pattern:
+        return []
     # What is there by this very name comes before what the name means as a glob.
     if os.path.isfile(pattern):
         return [StoredFile(pattern, os.path.getsize(pattern))]
