@@ -34,6 +34,7 @@ class BuildConfig:
     combine: str = "first"
     fallback: list[str] = dataclasses.field(default_factory=lambda: ["exact"])
     oov: str = "zeros"
+    unk_token: str | None = None
     dtype: str = "float32"
     matrix_shards: int | None = None
     matrix_format: str = "npy"

@@ -16,6 +16,7 @@ from formats.blocks import SPLITS
 from formats.errors import UsageError
 from formats.oov import POLICIES
 from formats.splits import parse_splits
+from formats.vectors.forms import RULES
 from pipeline.config import BuildConfig
 from transforms.storage import read_file
 
@@ -31,7 +32,6 @@ _LINE_ONLY = ("config", "help", "verbose")
 _LATER = {
     "combine": ("concat",),
     "oov": ("subword",),
-    "fallback": ("lower", "title", "upper", "strip_accents", "digits", "hyphen"),
 }
 
 
@@ -113,9 +113,14 @@ def _build_parser() -> FlagParser:
     add("--vectors", action="append", metavar="PATH[#MEMBER]", help="GloVe, word2vec or fastText "
         ".vec file, plain, .gz or .zip; repeatable, earlier wins")  # fmt: skip
     add("--combine", type=_one_of("combine", ("first",)), help="first: earlier source wins")
-    add("--fallback", type=_fallback, help="lookup rules tried in order; exact")
+    add("--fallback", type=_fallback, metavar="RULE[,RULE...]",
+        help=f"forms under which a token is looked up, in order: {', '.join(RULES)}; "
+        "exact")  # fmt: skip
     add("--oov", type=_one_of("oov", POLICIES), help="rows of words without a vector: zeros, "
         "normal or mean; zeros")  # fmt: skip
+    add("--unk_token", metavar="TOKEN", help="what the vector files call their vector for unknown "
+        "words, which becomes the row of [UNK]; the first of <unk>, unk and UNK that is "
+        "there")  # fmt: skip
     add("--dtype", choices=("float32", "float16"), help="float32")
     add("--matrix_shards", type=_at_least(1), help="one a 64 MiB")
     add("--matrix_format", choices=("npy", "parquet"), help="npy")
@@ -272,7 +277,13 @@ def _one_of(flag: str, choices: Sequence[str]) -> Callable[[str], str]:
 
 
 def _fallback(text: str) -> list[str]:
-    return [_one_of("fallback", ("exact",))(rule) for rule in text.split(",")]
+    rules = text.split(",")
+    for rule in rules:
+        if rule not in RULES:
+            raise argparse.ArgumentTypeError(f"{rule!r} is none of {', '.join(RULES)}")
+    if len(set(rules)) < len(rules):
+        raise argparse.ArgumentTypeError(f"{text!r} names a rule twice")
+    return rules
 
 
 def _reject_fractions(text: str) -> tuple[float, float]:

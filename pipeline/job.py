@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from formats.dataset.vocabulary import read_vocabulary_text
 from formats.errors import UsageError
+from formats.vectors.forms import UNK_TOKENS
 from pipeline.config import BuildConfig
 from pipeline.plan import Plan
 from transforms.build_vocabulary import BuildVocabulary, CountTokens
@@ -57,12 +58,17 @@ def add_build(pipeline: beam.Pipeline, config: BuildConfig, plan: Plan, draft: D
         )
     )
 
+    unk_tokens = UNK_TOKENS if config.unk_token is None else [config.unk_token]
     joined = vocabulary | JoinVectors(
-        plan.sources, config.range_bytes, config.max_reject_fraction[1]
+        plan.sources,
+        config.range_bytes,
+        config.max_reject_fraction[1],
+        config.fallback,
+        unk_tokens,
     )
     matrix = joined | WriteEmbeddingMatrix(vocabulary, draft.matrix, output, run_id)
     written_vocabulary = vocabulary | WriteVocabulary(
-        matrix.served, source_names(plan), output, run_id
+        matrix.served, source_names(plan), config.fallback, unk_tokens, output, run_id
     )
 
     written_rejects = (

@@ -194,7 +194,7 @@ class _Verification:
 
     def _check_coverage(self, manifest: Manifest, table: Any) -> None:
         published = manifest.coverage
-        measured = measure_coverage(table, list(published.by_source))
+        measured = measure_coverage(table, list(published.by_source), list(published.by_rule))
         for key, found in vars(measured).items():
             stated = getattr(published, key)
             self._expect(f"{MANIFEST_PATH}: coverage.{key} against the vocabulary", found, stated)
@@ -234,11 +234,15 @@ class _Verification:
                 for problem in matrix_problems(block, row, tokens):
                     self._report(f"{shard.path}: {problem}")
                 if matched is not None and embeddings.oov == ZEROS:
-                    self._check_zeros(shard.path, block, row, matched)
+                    self._check_zeros(manifest, shard.path, block, row, matched)
                 row += len(block.vectors)
 
-    def _check_zeros(self, path: str, block: ShardBlock, row: int, matched: Any) -> None:
+    def _check_zeros(
+        self, manifest: Manifest, path: str, block: ShardBlock, row: int, matched: Any
+    ) -> None:
         missing = ~matched[row : row + len(block.vectors)]
+        if manifest.vocabulary.unk_token is not None and row <= OOV_ID < row + len(missing):
+            missing[OOV_ID - row] = False
         wrong = block.vectors[: len(missing)].any(axis=1) & missing
         if wrong.any():
             self._report(f"{path}: row {row + int(wrong.argmax())}: expected zeros, as its token "

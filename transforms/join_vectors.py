@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 import apache_beam as beam
 import pyarrow as pa
@@ -14,7 +14,8 @@ from apache_beam.utils.shared import Shared
 from formats.blocks import REJECTS as REJECT_SCHEMA
 from formats.errors import DataError
 from formats.vectors.containers import PLAIN
-from formats.vectors.hits import find_rows, gather_blocks, parse_vectors, vocabulary_rows
+from formats.vectors.forms import EXACT, Lookup, make_lookup
+from formats.vectors.hits import find_rows, gather_blocks, parse_vectors
 from formats.vectors.joined import joined_block
 from formats.vectors.layout import BINARY
 from formats.vectors.proof import judge
@@ -61,53 +62,78 @@ class JoinedVectors(NamedTuple):
     rejects: Any
 
 
+class SharedLookup:
+    """The lookup of a vocabulary, made once in each worker process.
+
+    Args:
+        rules: as ``formats.vectors.forms.make_lookup`` takes them.
+        unk_tokens: the same.
+    """
+
+    def __init__(self, rules: Sequence[str], unk_tokens: Sequence[str]) -> None:
+        self._arguments = tuple(rules), tuple(unk_tokens)
+        self._shared = Shared()
+
+    def of(self, vocabulary: Any) -> Lookup:
+        """The lookup of a block of ``formats.blocks.VOCABULARY``."""
+        made = self._shared.acquire(
+            lambda: _Holder(make_lookup(vocabulary.column("token"), *self._arguments))
+        )
+        return cast(_Holder, made).lookup
+
+
+class _Holder:
+    """What workers share must be able to have weak references; a tuple is not."""
+
+    def __init__(self, lookup: Lookup) -> None:
+        self.lookup = lookup
+
+
 @beam.typehints.with_output_types(pa.RecordBatch, packed=pa.RecordBatch, reports=RangeReport)
 class _ScanRange(beam.DoFn):
     """Finds the rows of the vocabulary's tokens in a range, and reads no float of them."""
 
-    def __init__(self, sources: Sequence[VectorSource]) -> None:
+    def __init__(self, sources: Sequence[VectorSource], lookup: SharedLookup) -> None:
         self._sources = sources
-        self._shared = Shared()
+        self._lookup = lookup
         self._progress = StageProgress("JoinVectors")
 
     def process(self, work: VectorRange, vocabulary: Any) -> Iterator[Any]:
-        rows = self._shared.acquire(lambda: _Rows(vocabulary_rows(vocabulary.column("token"))))
+        forms = self._lookup.of(vocabulary).forms
         source = self._sources[work.source]
         reports: list[RangeReport] = []
-        for block in gather_blocks(self._find(source, work, rows, reports), _BLOCK_BYTES):
+        for block in gather_blocks(self._find(source, work, forms, reports), _BLOCK_BYTES):
             yield block if source.container.kind == PLAIN else TaggedOutput(_PACKED, block)
         for report in reports:
             yield TaggedOutput(_REPORTS, report)
 
     def _find(
-        self, source: VectorSource, work: VectorRange, rows: _Rows, reports: list[RangeReport]
+        self,
+        source: VectorSource,
+        work: VectorRange,
+        forms: Mapping[bytes, int],
+        reports: list[RangeReport],
     ) -> Iterator[Any]:
         for records in read_range(source, work, open_file):
             if isinstance(records, RangeReport):
                 reports.append(records)
             else:
                 self._progress.add(read=len(records.data), records=len(records.tokens))
-                yield find_rows(records, rows.by_token, work.source, work.attempt)
-
-
-class _Rows:
-    """Holds the dict, since what workers share must be able to have weak references."""
-
-    def __init__(self, by_token: dict[bytes, int]) -> None:
-        self.by_token = by_token
+                yield find_rows(records, forms, work.source, work.attempt)
 
 
 @beam.typehints.with_output_types(pa.RecordBatch, rejects=tuple[int, int, pa.RecordBatch])
 class _ParseVectors(beam.DoFn):
-    """Reads the floats of the rows that were found."""
+    """Reads the floats of the rows that were found, and gives them to the matrix' rows."""
 
-    def __init__(self, sources: Sequence[VectorSource]) -> None:
+    def __init__(self, sources: Sequence[VectorSource], lookup: SharedLookup) -> None:
         self._sources = sources
+        self._lookup = lookup
 
-    def process(self, found: pa.RecordBatch) -> Iterator[Any]:
+    def process(self, found: pa.RecordBatch, vocabulary: Any) -> Iterator[Any]:
         source = self._sources[found.column("source")[0].as_py()]
         parsed = parse_vectors(found, source.layout.kind, source.layout.dim)
-        yield joined_block(found, parsed.kept, parsed.vectors)
+        yield joined_block(found, parsed.kept, parsed.vectors, self._lookup.of(vocabulary))
         if parsed.rejected:
             rows, reasons = zip(*parsed.rejected, strict=True)
             rejected = found.take(pa.array(rows))
@@ -131,18 +157,26 @@ class JoinVectors(beam.PTransform[Any, Any]):
         range_bytes: bytes of a range of a plain file.
         max_reject_fraction: the largest share of a file's rows that may be wanted but be no
             vector of finite floats.
+        rules: the forms under which a token is looked up (``formats.vectors.forms``), in order.
+        unk_tokens: what a file may call its vector for unknown words, in order.
 
     Raises:
         DataError: in the worker, for a file that is damaged, or has more such rows.
     """
 
     def __init__(
-        self, sources: Sequence[VectorSource], range_bytes: int, max_reject_fraction: float = 0.0
+        self,
+        sources: Sequence[VectorSource],
+        range_bytes: int,
+        max_reject_fraction: float = 0.0,
+        rules: Sequence[str] = (EXACT,),
+        unk_tokens: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self._sources = list(sources)
         self._range_bytes = range_bytes
         self._max_reject_fraction = max_reject_fraction
+        self._lookup = SharedLookup(rules, unk_tokens)
 
     def expand(self, vocabulary: Any) -> JoinedVectors:
         sources = self._sources
@@ -159,7 +193,9 @@ class JoinVectors(beam.PTransform[Any, Any]):
             tuple(found)
             | "FlattenFound" >> beam.Flatten()
             | "ParseVectors"
-            >> beam.ParDo(_ParseVectors(sources)).with_outputs(_REJECTS, main="vectors")
+            >> beam.ParDo(
+                _ParseVectors(sources, self._lookup), AsSingleton(vocabulary)
+            ).with_outputs(_REJECTS, main="vectors")
         )
         checked = judged | "CheckRejects" >> beam.Map(
             _with_rejects, AsIter(parsed[_REJECTS]), sources, self._max_reject_fraction
@@ -173,7 +209,7 @@ class JoinVectors(beam.PTransform[Any, Any]):
 
     def _scan(self, work: Any, vocabulary: Any, label: str) -> tuple[list[Any], Any]:
         scanned = work | f"ScanRanges{label}" >> beam.ParDo(
-            _ScanRange(self._sources), AsSingleton(vocabulary)
+            _ScanRange(self._sources, self._lookup), AsSingleton(vocabulary)
         ).with_outputs(_PACKED, _REPORTS, main="found")
         found = [scanned.found]
         if not label and any(source.container.kind != PLAIN for source in self._sources):

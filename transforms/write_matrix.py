@@ -13,7 +13,7 @@ from apache_beam.pvalue import AsIter, AsSingleton, TaggedOutput
 from formats.dataset.embedding_matrix import default_shards, shard_bounds, write_shard
 from formats.dataset.manifest import EmbeddingShard
 from formats.dataset.paths import embedding_shard_path
-from formats.dataset.vocabulary import PAD_ID
+from formats.dataset.vocabulary import OOV_ID, PAD_ID
 from formats.oov import MEAN, NORMAL, Moments, mean_and_deviation, oov_vectors, sum_moments
 from formats.vectors.joined import ShardRows, choose_rows, split_block
 from transforms.join_vectors import JoinedSource
@@ -53,11 +53,13 @@ class ServedRows(NamedTuple):
     Attributes:
         first_row: the shard's first row.
         sources: int32 bytes, for each row its source, or -1 where none has the token.
+        rules: int8 bytes, for each row the rule by which it was found, or -1.
         duplicates: by source, rows that repeat a token.
     """
 
     first_row: int
     sources: bytes
+    rules: bytes
     duplicates: dict[int, int]
 
 
@@ -139,7 +141,10 @@ def _sum_shard(
     spec: MatrixSpec,
 ) -> Moments:
     first_row, chosen = _choose(shard_and_hits, vocabulary, sources, spec)
-    return sum_moments(chosen.vectors[chosen.sources >= 0], first_row)
+    matched = chosen.sources >= 0
+    # The file's own row for unknown words is none of a word.
+    matched[: max(OOV_ID + 1 - first_row, 0)] = False
+    return sum_moments(chosen.vectors[matched], first_row)
 
 
 class _WriteShard(beam.DoFn):
@@ -168,9 +173,10 @@ class _WriteShard(beam.DoFn):
             write_shard(file.stream, spec.format, matrix, first_row, tokens)
         self._progress.add(read=file.size, records=rows)
         yield EmbeddingShard(path, first_row, rows, file.size, file.sha256)
-        yield TaggedOutput(
-            _SERVED, ServedRows(first_row, chosen.sources.tobytes(), chosen.duplicates)
+        served = ServedRows(
+            first_row, chosen.sources.tobytes(), chosen.rules.tobytes(), chosen.duplicates
         )
+        yield TaggedOutput(_SERVED, served)
 
     def _fill_oov(
         self, chosen: ShardRows, first_row: int, vocabulary: Any, moments: Iterable[Moments]

@@ -45,14 +45,24 @@ class WriteVocabulary(beam.PTransform[Any, Any]):
     Args:
         served: PCollection of ``ServedRows``.
         source_names: what the sources are called in the files, by ordinal.
+        rules: the rules of the join, in their order.
+        unk_tokens: its names for the vector of unknown words, in their order.
         output: URI of the dataset.
         run_id: the run under which the files are written.
     """
 
-    def __init__(self, served: Any, source_names: Sequence[str], output: str, run_id: str) -> None:
+    def __init__(
+        self,
+        served: Any,
+        source_names: Sequence[str],
+        rules: Sequence[str],
+        unk_tokens: Sequence[str],
+        output: str,
+        run_id: str,
+    ) -> None:
         super().__init__()
         self._served = served
-        self._arguments = list(source_names), output, run_id
+        self._arguments = list(source_names), list(rules), list(unk_tokens), output, run_id
 
     def expand(self, vocabulary: Any) -> Any:
         return vocabulary | "WriteFiles" >> beam.Map(_write, AsIter(self._served), *self._arguments)
@@ -62,16 +72,18 @@ def _write(
     vocabulary: Any,
     served: Iterable[ServedRows],
     source_names: Sequence[str],
+    rules: Sequence[str],
+    unk_tokens: Sequence[str],
     output: str,
     run_id: str,
 ) -> WrittenVocabulary:
-    sources = np.empty(vocabulary.num_rows, np.int32)
+    parts = sorted(served, key=lambda part: part.first_row)
+    sources = np.frombuffer(b"".join(part.sources for part in parts), np.int32)
+    by_rule = np.frombuffer(b"".join(part.rules for part in parts), np.int8)
     duplicates: Counter[int] = Counter()
-    for part in served:
-        rows = np.frombuffer(part.sources, np.int32)
-        sources[part.first_row : part.first_row + len(rows)] = rows
+    for part in parts:
         duplicates.update(part.duplicates)
-    table = vocabulary_table(vocabulary, sources, source_names)
+    table = vocabulary_table(vocabulary, sources, source_names, by_rule, rules)
     path, table_path = vocabulary_text_path(run_id), vocabulary_table_path(run_id)
     with create_file(join(output, path)) as file:
         file.write(write_vocabulary_text(vocabulary.column("token")))
@@ -85,5 +97,6 @@ def _write(
         oov_id=OOV_ID,
         parquet_path=table_path,
         parquet_sha256=table_file.sha256,
+        unk_token=unk_tokens[by_rule[OOV_ID]] if sources[OOV_ID] >= 0 else None,
     )
-    return WrittenVocabulary(info, measure_coverage(table, source_names), dict(duplicates))
+    return WrittenVocabulary(info, measure_coverage(table, source_names, rules), dict(duplicates))

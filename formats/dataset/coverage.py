@@ -13,13 +13,15 @@ import pyarrow.compute as pc
 from formats.dataset.manifest import Coverage
 from formats.dataset.vocabulary import OOV_ID, VOCABULARY_TABLE
 
-EXACT = "exact"
-
 _TOP_OOV = 20
 
 
 def vocabulary_table(
-    vocabulary: Any, sources: npt.NDArray[np.int32], source_names: Sequence[str]
+    vocabulary: Any,
+    sources: npt.NDArray[np.int32],
+    source_names: Sequence[str],
+    by_rule: npt.NDArray[np.int8],
+    rules: Sequence[str],
 ) -> Any:
     """The table of vocabulary.parquet.
 
@@ -27,25 +29,29 @@ def vocabulary_table(
         vocabulary: a batch of ``formats.blocks.VOCABULARY``, [PAD] and [UNK] included.
         sources: int32 [size], ordinal of the source that serves each token; -1 for none.
         source_names: what the sources are called.
+        by_rule: int8 [size], place of the rule by which each token was found; -1 for none.
+        rules: what the rules are called.
     """
     matched = sources >= 0
-    served = pa.array(sources, mask=~matched)
+    # A file's own row for unknown words is none of a word.
+    matched[: OOV_ID + 1] = False
     columns = {
         "token": vocabulary.column("token"),
         "count": vocabulary.column("count"),
-        "source": pa.array(source_names, pa.string()).take(served),
-        "rule": pa.array([EXACT]).take(pa.array(np.zeros(len(sources), np.int32), mask=~matched)),
+        "source": pa.array(source_names, pa.string()).take(pa.array(sources, mask=~matched)),
+        "rule": pa.array(rules, pa.string()).take(pa.array(by_rule, mask=~matched)),
         "matched": pa.array(matched),
     }
     return pa.table(columns, schema=VOCABULARY_TABLE)
 
 
-def measure_coverage(table: Any, source_names: Sequence[str]) -> Coverage:
+def measure_coverage(table: Any, source_names: Sequence[str], rules: Sequence[str]) -> Coverage:
     """Coverage of a vocabulary by its table; [PAD] and [UNK] do not count.
 
     Args:
         table: the table of vocabulary.parquet.
         source_names: what the sources are called, in their order.
+        rules: what the rules are called, in their order.
     """
     words = table.slice(OOV_ID + 1)
     matched = words.filter(words.column("matched"))
@@ -58,7 +64,7 @@ def measure_coverage(table: Any, source_names: Sequence[str]) -> Coverage:
         type_coverage=_share(matched.num_rows, words.num_rows),
         token_coverage=_share(_total(matched), _total(words)),
         by_source={name: 0 for name in source_names} | _counts(matched.column("source")),
-        by_rule={EXACT: 0} | _counts(matched.column("rule")),
+        by_rule={rule: 0 for rule in rules} | _counts(matched.column("rule")),
         top_oov=list(
             zip(top.column("token").to_pylist(), top.column("count").to_pylist(), strict=True)
         ),

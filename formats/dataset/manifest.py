@@ -78,7 +78,11 @@ class Inputs:
 
 @dataclasses.dataclass(frozen=True)
 class VocabularyInfo:
-    """The vocabulary's files; ``size`` counts [PAD] and [UNK] too."""
+    """The vocabulary's files; ``size`` counts [PAD] and [UNK] too.
+
+    ``unk_token`` is what the vector files call the vector that [UNK] got; None where they have
+    none, so that its row is by the OOV policy.
+    """
 
     path: str
     size: int
@@ -87,6 +91,7 @@ class VocabularyInfo:
     oov_id: int
     parquet_path: str
     parquet_sha256: str
+    unk_token: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Rows of a vector file whose token is in the vocabulary, and the floats in them.
+"""Rows of a vector file whose token is wanted, and the floats in them.
 
 Finding a row and reading its floats are two steps, so that no float is read that nobody asked
 for, and so that the reading can go to other workers than the one that decompresses a file.
@@ -7,21 +7,21 @@ for, and so that the reading can go to other workers than the one that decompres
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import compress, count
+from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from formats.dataset.vocabulary import OOV_ID
 from formats.vectors.layout import BINARY, TEXT, drop_line_end
 from formats.vectors.records import Records
 
-# The vector as it is written in the file: the fields of a text row, or the bytes of the floats.
+# `form` is the number of what was looked up (``formats.vectors.forms``). `vector` is as it is
+# written in the file: the fields of a text row, or the bytes of the floats.
 FOUND = pa.schema(
     [
-        pa.field("row", pa.int32(), nullable=False),
+        pa.field("form", pa.int32(), nullable=False),
         pa.field("source", pa.int32(), nullable=False),
         pa.field("attempt", pa.int8(), nullable=False),
         pa.field("position", pa.int64(), nullable=False),
@@ -47,20 +47,17 @@ class ParsedVectors(NamedTuple):
     rejected: list[tuple[int, str]]
 
 
-def vocabulary_rows(tokens: Any) -> dict[bytes, int]:
-    """Maps each token of a vocabulary, as UTF-8, to its row; [PAD] and [UNK] are no words.
+def find_rows(records: Records, forms: Mapping[bytes, int], source: int, attempt: int) -> Any:
+    """Picks the records whose token is wanted, as a batch of ``FOUND``.
 
     Args:
-        tokens: ``pa.StringArray`` of the whole vocabulary in the order of the ids.
+        records: some rows of a file.
+        forms: UTF-8 of what is looked up, and its number.
+        source: ordinal of the file.
+        attempt: which reading of the file this is.
     """
-    first = OOV_ID + 1
-    return dict(zip(tokens[first:].cast(pa.binary()).to_pylist(), count(first), strict=False))
-
-
-def find_rows(records: Records, rows: Mapping[bytes, int], source: int, attempt: int) -> Any:
-    """Picks the records whose token has a row in the vocabulary, as a batch of ``FOUND``."""
-    found = list(map(rows.get, records.tokens))
-    hit = [row is not None for row in found]
+    found = list(map(forms.get, records.tokens))
+    hit = [form is not None for form in found]
     data, offset = records.data, records.offset
     positions: list[int] = []
     vectors: list[bytes] = []

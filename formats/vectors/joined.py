@@ -10,28 +10,58 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from formats.vectors.forms import Lookup
+
+Indices = npt.NDArray[np.int64]
+
 
 def joined_schema(dim: int) -> Any:
-    """Schema of a block of vectors for rows of the matrix; ``vector`` is float32 [dim]."""
+    """Schema of a block of vectors for rows of the matrix; ``vector`` is float32 [dim].
+
+    ``rule``, ``part`` and ``parts`` say by which form of its token a row gets the vector, as
+    ``formats.vectors.forms.Form`` does.
+    """
     return pa.schema(
         [
             pa.field("row", pa.int32(), nullable=False),
             pa.field("source", pa.int32(), nullable=False),
             pa.field("attempt", pa.int8(), nullable=False),
+            pa.field("rule", pa.int8(), nullable=False),
+            pa.field("part", pa.int8(), nullable=False),
+            pa.field("parts", pa.int8(), nullable=False),
             pa.field("position", pa.int64(), nullable=False),
             pa.field("vector", pa.list_(pa.float32(), dim), nullable=False),
         ]
     )
 
 
-def joined_block(found: Any, kept: npt.NDArray[np.int64], vectors: npt.NDArray[np.float32]) -> Any:
-    """Puts the vectors that were read from the kept rows of a found batch into a block."""
-    dim = vectors.shape[1]
-    names = ("row", "source", "attempt", "position")
-    columns = [found.column(name).take(pa.array(kept)) for name in names]
-    flat = pa.array(np.ascontiguousarray(vectors).reshape(-1))
-    columns.append(pa.FixedSizeListArray.from_arrays(flat, dim))
-    return pa.record_batch(columns, schema=joined_schema(dim))
+def joined_block(
+    found: Any, kept: npt.NDArray[np.int64], vectors: npt.NDArray[np.float32], lookup: Lookup
+) -> Any:
+    """Gives the vectors that were read to the rows of the matrix that they serve.
+
+    Args:
+        found: a batch of ``formats.vectors.hits.FOUND``.
+        kept: int64 [n], indices of the found rows that were read.
+        vectors: float32 [n, dim].
+        lookup: which rows each form serves.
+    """
+    forms = found.column("form").to_numpy()[kept]
+    serves = lookup.starts[forms + 1] - lookup.starts[forms]
+    # Entries of the lookup: for each vector those from its form's first on.
+    first = np.repeat(lookup.starts[forms] - (np.cumsum(serves) - serves), serves)
+    entries = first + np.arange(len(first))
+    vector = np.repeat(np.arange(len(kept)), serves)
+    rows = pa.array(kept[vector])
+    flat = pa.array(np.ascontiguousarray(vectors[vector]).reshape(-1))
+    columns = [
+        pa.array(lookup.rows[entries]),
+        *(found.column(name).take(rows) for name in ("source", "attempt")),
+        *(pa.array(column[entries]) for column in (lookup.rules, lookup.part, lookup.parts)),
+        found.column("position").take(rows),
+        pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
+    ]
+    return pa.record_batch(columns, schema=joined_schema(vectors.shape[1]))
 
 
 def split_block(block: Any, bounds: npt.NDArray[np.int64]) -> list[tuple[int, Any]]:
@@ -56,18 +86,23 @@ class ShardRows(NamedTuple):
     Attributes:
         vectors: float32 [rows, dim]; zero where nothing matched.
         sources: int32 [rows], the source that serves each row; -1 where nothing matched.
+        rules: int8 [rows], place of the rule by which it does; -1 where nothing matched.
         duplicates: by source, how many of its rows repeat a token that it had before.
     """
 
     vectors: npt.NDArray[np.float32]
     sources: npt.NDArray[np.int32]
+    rules: npt.NDArray[np.int8]
     duplicates: dict[int, int]
 
 
 def choose_rows(
     joined: Sequence[Any], first_row: int, rows: int, dim: int, attempts: Mapping[int, int]
 ) -> ShardRows:
-    """Chooses the vector of each row: from the earliest source, there the first in the file.
+    """Chooses the vector of each row: from the earliest source, there by the earliest rule.
+
+    Of a token that comes twice in a file, the first counts. A form of several parts counts if
+    all of them have a vector, and gives their mean.
 
     Args:
         joined: joined blocks of the shard's rows, in any order.
@@ -76,28 +111,71 @@ def choose_rows(
         dim: dimensions of a vector.
         attempts: for each source, which reading of it counts.
     """
-    vectors = np.zeros((rows, dim), np.float32)
-    sources = np.full(rows, -1, np.int32)
+    shard = ShardRows(
+        np.zeros((rows, dim), np.float32),
+        np.full(rows, -1, np.int32),
+        np.full(rows, -1, np.int8),
+        {},
+    )
     table = pa.Table.from_batches(joined, schema=joined_schema(dim))
-    row, source, attempt, position = (
-        table.column(name).to_numpy() for name in ("row", "source", "attempt", "position")
+    if not table.num_rows:
+        return shard
+    row, source, attempt, rule, part, parts, position = (
+        table.column(name).to_numpy() for name in table.column_names[:-1]
     )
     wanted = np.array([attempts[number] for number in range(len(attempts))], np.int8)
     valid = np.flatnonzero(attempt == wanted[source])
-    order = valid[np.lexsort((position[valid], source[valid], row[valid]))]
-    row, source = row[order], source[order]
-    new_row = np.ones(len(order), bool)
-    new_row[1:] = row[1:] != row[:-1]
-    repeated = ~new_row
-    repeated[1:] &= source[1:] == source[:-1]
-    chosen = order[new_row]
-    places = row[new_row] - first_row
-    sources[places] = source[new_row]
-    # Block by block, since the vectors of a shard are what takes the memory.
+    keys = np.stack([row, source, rule, part, position.astype(np.int64)])[:, valid]
+    order = valid[np.lexsort(keys[::-1])]
+    same_part = _equals_before(order, row, source, rule, part)
+    duplicates = dict(Counter(source[order[same_part]].tolist()))
+    # Forms of which each part is there, and of these the first of each row.
+    order = order[~same_part]
+    form = np.cumsum(~_equals_before(order, row, source, rule)) - 1
+    complete = np.bincount(form)[form] == parts[order]
+    order, form = order[complete], form[complete]
+    earliest = ~_equals_before(order, row)
+    order = order[np.isin(form, form[earliest])]
+    places = row[order] - first_row
+    shard.sources[places] = source[order]
+    shard.rules[places] = rule[order]
+    whole = parts[order] == 1
+    _copy_vectors(table.column("vector"), order[whole], shard.vectors, places[whole])
+    _average_parts(table.column("vector"), order[~whole], shard.vectors, places[~whole])
+    return shard._replace(duplicates=duplicates)
+
+
+def _copy_vectors(
+    column: Any, chosen: Indices, vectors: npt.NDArray[np.float32], places: Indices
+) -> None:
+    """Copies chosen vectors to their places, block by block: they are what takes the memory."""
     first = 0
-    for block in table.column("vector").chunks:
+    for block in column.chunks:
         own = (chosen >= first) & (chosen < first + len(block))
-        rows_of_block = block.flatten().to_numpy().reshape(-1, dim)
+        rows_of_block = block.flatten().to_numpy().reshape(len(block), -1)
         vectors[places[own]] = rows_of_block[chosen[own] - first]
         first += len(block)
-    return ShardRows(vectors, sources, dict(Counter(source[repeated].tolist())))
+
+
+def _average_parts(
+    column: Any, chosen: Indices, vectors: npt.NDArray[np.float32], places: Indices
+) -> None:
+    """Puts the mean of vectors that stand together for one place there; double precision."""
+    if not len(chosen):
+        return
+    parts = np.empty((len(chosen), vectors.shape[1]), np.float32)
+    _copy_vectors(column, chosen, parts, np.arange(len(chosen)))
+    starts = np.flatnonzero(np.diff(places, prepend=-1))
+    number = np.diff(starts, append=len(places))
+    sums = np.add.reduceat(parts.astype(np.float64), starts, axis=0)
+    vectors[places[starts]] = sums / number[:, None]
+
+
+def _equals_before(order: Indices, *columns: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """For each item of an order, whether it is like the one before it in all columns."""
+    equal = np.zeros(len(order), bool)
+    equal[1:] = True
+    for column in columns:
+        values = column[order]
+        equal[1:] &= values[1:] == values[:-1]
+    return equal

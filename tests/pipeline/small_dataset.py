@@ -93,7 +93,7 @@ def publish(folder: Path, parts: Parts | None = None) -> Path:
         (folder / path).write_bytes(data)
         return len(data), hashlib.sha256(data).hexdigest()
 
-    coverage = measure_coverage(parts.table, ["glove.txt", "ko.bin"])
+    coverage = measure_coverage(parts.table, ["glove.txt", "ko.bin"], ["exact"])
     manifest = m.Manifest(
         run_id=RUN,
         created="2024-01-01T00:00:00Z",

@@ -69,7 +69,9 @@ def write(
     words = pa.record_batch([WORDS, [0] * len(WORDS)], schema=VOCABULARY)
     vocabulary = pipeline | "Words" >> beam.Create([words]).with_output_types(pa.RecordBatch)
     blocks = [
-        pa.record_batch([[value] for value in hit], schema=joined_schema(spec.dim)) for hit in hits
+        # Each by the exact rule, in one part.
+        pa.record_batch([[v] for v in (*hit[:3], 0, 0, 1, *hit[3:])], joined_schema(spec.dim))
+        for hit in hits
     ]
     sources = [JoinedSource(i, attempt, 9, [], "", {}) for i, attempt in enumerate(attempts)]
     joined = JoinedVectors(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -16,7 +15,6 @@ from formats.vectors.hits import (
     find_rows,
     gather_blocks,
     parse_vectors,
-    vocabulary_rows,
 )
 from formats.vectors.layout import BINARY, TEXT
 from formats.vectors.records import Records
@@ -195,20 +193,14 @@ def test_a_slice_of_found_rows_is_read_as_itself(kind: str) -> None:
 
 
 def test_rows_are_found_by_the_bytes_of_their_token() -> None:
-    rows = vocabulary_rows(pa.array(["[PAD]", "[UNK]", "na\u00efve", "a", "\x85"]))
-    assert rows == {"na\u00efve".encode(): 2, b"a": 3, b"\xc2\x85": 4}
+    forms = {"na\u00efve".encode(): 0, b"a": 1, b"\xc2\x85": 2}
     records = Records(
         b"a 1\nb 2\n\xc2\x85 3\n", 100, [b"a", b"b", b"\xc2\x85"], [0, 4, 8], [3, 7, 12]
     )
-    found = find_rows(records, rows, 1, 0)
-    assert found.column("row").to_pylist() == [3, 4]
+    found = find_rows(records, forms, 1, 0)
+    assert found.column("form").to_pylist() == [1, 2]
     assert found.column("position").to_pylist() == [100, 108]
     assert found.column("vector").to_pylist() == [b"1", b"3"]
-
-
-def test_special_tokens_of_the_vocabulary_take_no_vector() -> None:
-    rows = vocabulary_rows(pa.array(["[PAD]", "[UNK]", "a"]))
-    assert rows == {b"a": 2}
 
 
 def test_small_batches_are_joined_in_order() -> None:

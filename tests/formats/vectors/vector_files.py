@@ -148,14 +148,14 @@ def vectors_by_token(data: bytes, layout: Layout | None = None) -> dict[bytes, A
     layout = layout or find_layout(data[:HEAD_BYTES], "file")
     blocks = list(read_blocks(io.BytesIO(data), layout, len(data), 0, None, 1 << 20))
     tokens = list(dict.fromkeys(token for block in blocks for token in block.tokens))
-    rows = {token: row for row, token in enumerate(tokens)}
+    forms = {token: form for form, token in enumerate(tokens)}
     vectors: dict[bytes, Any] = {}
     for block in blocks:
-        found = find_rows(block, rows, 0, 0)
+        found = find_rows(block, forms, 0, 0)
         parsed = parse_vectors(found, layout.kind, layout.dim)
         assert not parsed.rejected
-        for row, vector in zip(found.column("row").to_pylist(), parsed.vectors, strict=True):
-            vectors.setdefault(tokens[row], vector)
+        for form, vector in zip(found.column("form").to_pylist(), parsed.vectors, strict=True):
+            vectors.setdefault(tokens[form], vector)
     return vectors
 
 
