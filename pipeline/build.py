@@ -7,6 +7,7 @@ import datetime
 import hashlib
 import json
 import logging
+import os
 import platform
 import time
 from importlib.metadata import version
@@ -73,8 +74,9 @@ def draft_manifest(config: BuildConfig, plan: Plan) -> Draft:
     """What the manifest says that is known before the job runs."""
     created = datetime.datetime.now(datetime.timezone.utc)
     published = config.published()
-    identity = [published, plan.fingerprints, [corpus.fingerprint for corpus in plan.corpus]]
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    # The moment and the process tell apart two builds of the same that start in one second.
+    identity = json.dumps([created.isoformat(), os.getpid(), published], sort_keys=True)
+    digest = hashlib.sha256(identity.encode()).hexdigest()
     return Draft(
         output=config.output,
         run_id=config.run_id or f"{created:%Y%m%dT%H%M%SZ}-{digest[:8]}",
