@@ -46,6 +46,7 @@ _UNITS = float(1 << 40)
 _MOST_ROWS = 1 << 13
 _LARGEST_VALUE = float(1 << 10)
 _BLOCK_BYTES = 4 << 20
+_REMEDY = "the file was cut off or damaged: get it again"
 
 Sums = npt.NDArray[np.int64]
 
@@ -124,12 +125,12 @@ def add_rows(
         stop = min(start + step, last)
         data = _read(stream, (stop - start) * model.row_bytes)
         if len(data) < (stop - start) * model.row_bytes:
-            raise _damage(
+            raise damaged(
                 name,
-                model,
-                start + len(data) // model.row_bytes,
+                _place(model, start + len(data) // model.row_bytes),
                 expected=f"{model.rows} rows of {model.row_bytes} bytes",
                 found=f"the end of the file at byte {model.place(start) + len(data)}",
+                remedy=_REMEDY,
             )
         block = np.frombuffer(data, "<f4").reshape(stop - start, model.head.dim)
         _add_block(block, start, model, plan, sums, name)
@@ -231,22 +232,37 @@ def _add_block(
     low, high = np.searchsorted(plan.rows, [start, start + len(block)])
     if low == high:
         return
-    words = plan.words[low:high]
-    rows, uses = np.unique(plan.rows[low:high] - start, return_inverse=True)
-    values = block[rows]
+    words, rows = plan.words[low:high], plan.rows[low:high] - start
     single = plan.counts[words] == 1
-    limits = np.full(len(rows), np.inf)
-    limits[uses[~single]] = _LARGEST_VALUE
-    # NaN is not below anything.
-    bad = ~(np.abs(values) < limits[:, None])
-    if bad.any():
-        row, column = np.argwhere(bad)[0]
-        raise _bad_value(name, model, start + int(rows[row]), float(values[row, column]))
-    sums[words[single]] = values[uses[single]].view(np.int32)
+    values = block[rows[single]]
+    _demand(np.isfinite(values), values, rows[single] + start, model, name)
+    sums[words[single]] = values.view(np.int32)
+    rows, uses = np.unique(rows[~single], return_inverse=True)
+    values = block[rows]
+    _demand(np.abs(values) < _LARGEST_VALUE, values, rows + start, model, name)
     units = np.rint(np.multiply(values, _UNITS, dtype=np.float64)).astype(np.int64)
     # A row at a time is as fast as gathering them all, and needs no memory.
-    for word, use in zip(words[~single].tolist(), uses[~single].tolist(), strict=True):
+    for word, use in zip(words[~single].tolist(), uses.tolist(), strict=True):
         sums[word] += units[use]
+
+
+def _demand(
+    good: npt.NDArray[np.bool_],
+    values: npt.NDArray[np.float32],
+    rows: npt.NDArray[np.int64],
+    model: FastTextModel,
+    name: str,
+) -> None:
+    if good.all():
+        return
+    index, column = np.argwhere(~good)[0]
+    value = float(values[index, column])
+    expected, remedy = "finite values", _REMEDY
+    if np.isfinite(value):
+        expected = f"values below {_LARGEST_VALUE:.0f} in size"
+        remedy = "the training of the model diverged: train it at a lower learning rate"
+    place = _place(model, int(rows[index]))
+    raise damaged(name, place, expected=expected, found=str(value), remedy=remedy)
 
 
 def _go_to(stream: BinaryIO, place: int, name: str) -> None:
@@ -273,23 +289,5 @@ def _read(stream: BinaryIO, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _bad_value(name: str, model: FastTextModel, row: int, value: float) -> DataError:
-    if np.isfinite(value):
-        remedy = "the training of the model diverged: train it at a lower learning rate"
-        return _damage(
-            name, model, row, expected="values below 1024 in size", found=str(value), remedy=remedy
-        )
-    return _damage(name, model, row, expected="finite values", found=str(value))
-
-
-def _damage(
-    name: str,
-    model: FastTextModel,
-    row: int,
-    *,
-    expected: str,
-    found: str,
-    remedy: str = "the file was cut off or damaged: get it again",
-) -> DataError:
-    place = f"input matrix row {row}, byte {model.place(row)}"
-    return damaged(name, place, expected=expected, found=found, remedy=remedy)
+def _place(model: FastTextModel, row: int) -> str:
+    return f"input matrix row {row}, byte {model.place(row)}"

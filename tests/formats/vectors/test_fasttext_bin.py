@@ -107,12 +107,13 @@ def fnv1a(gram: bytes) -> int:
 
 def ngrams(word: str, minn: int, maxn: int) -> list[bytes]:
     text = f"<{word}>"
-    grams = [
-        text[start : start + size]
+    ends = (0, len(text) - 1)
+    return [
+        text[start : start + size].encode()
         for size in range(max(minn, 1), maxn + 1)
         for start in range(len(text) - size + 1)
+        if size > 1 or start not in ends
     ]
-    return [gram.encode() for gram in grams if gram not in ("<", ">")]
 
 
 class Sample(NamedTuple):
@@ -223,7 +224,7 @@ def test_all_words_are_as_in_the_vec_that_fasttext_wrote(
         assert list(itertools.chain(*read_words(stream, name=name))) == list(written)
     # Five digits are written.
     expected = np.stack(list(written.values()))
-    np.testing.assert_allclose(ours.matrix, expected, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(ours.matrix, expected, rtol=5.1e-5, atol=1e-9)
 
 
 def test_words_that_are_not_utf8_are_hashed_as_their_bytes(
