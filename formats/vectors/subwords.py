@@ -34,7 +34,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from formats.errors import DataError, damaged
+from formats.errors import damaged
 from formats.vectors.fasttext_bin import FastTextHead, FastTextModel, read_end
 
 _END_OF_SENTENCE = b"</s>"
@@ -269,11 +269,13 @@ def _go_to(stream: BinaryIO, place: int, name: str) -> None:
     if stream.seekable():
         stream.seek(place)
         return
-    while place:
-        skipped = len(stream.read(min(place, _BLOCK_BYTES)))
+    left = place
+    while left:
+        skipped = len(stream.read(min(left, _BLOCK_BYTES)))
+        left -= skipped
         if not skipped:
-            raise DataError(f"{name}: the file is shorter than when its dictionary was read")
-        place -= skipped
+            found = f"the end of the file at byte {place - left}"
+            raise damaged(name, f"byte {place}", expected="rows", found=found, remedy=_REMEDY)
 
 
 def _read(stream: BinaryIO, size: int) -> bytes:
