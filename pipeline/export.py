@@ -1,4 +1,4 @@
-"""``embprep export DATASET``: the embedding matrix as a file for gensim and others."""
+"""``embprep export OUTPUT``: the embedding matrix as a file for gensim and others."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _parser() -> FlagParser:
     )
     add = parser.add_argument
     add("--verbose", action="store_true", help="show tracebacks")
-    add("dataset", metavar="DATASET", help="the --output of embprep build")
+    add("dataset", metavar="OUTPUT", help="the dataset, as --output of embprep build names it")
     add("--format", required=True, choices=EXPORT_FORMATS, help="word2vec binary, GloVe text, or "
         "NumPy's npz with the arrays tokens and vectors")  # fmt: skip
     add("--output", required=True, metavar="FILE", help="path or URI of the file to write")

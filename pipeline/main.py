@@ -1,4 +1,4 @@
-"""The command line: ``embprep build``, ``embprep inspect`` and ``embprep verify``."""
+"""The command line: ``embprep build``, ``inspect``, ``verify``, ``export`` and ``vectors``."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from formats.errors import EmbprepError, UsageError
 _USAGE = """usage: embprep build    --corpus SPEC [...] --vectors SPEC [...] --output URI [flags]
        embprep inspect  VECTORS
        embprep verify   OUTPUT
+       embprep export   OUTPUT --format word2vec|glove|npz --output FILE
+       embprep vectors  --method lsa|word2vec|fasttext --corpus SPEC [...] --output FILE [flags]
 
 embprep COMMAND --help explains a command."""
 
@@ -55,6 +57,8 @@ def _run(arguments: Sequence[str]) -> int:
         "build": _build,
         "inspect": _inspect,
         "verify": _verify,
+        "export": _export,
+        "vectors": _vectors,
     }
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_USAGE)
@@ -135,6 +139,18 @@ def _verify(arguments: Sequence[str]) -> int:
             "again and checks every rule it can show. Ends with 0 if it is whole, else with 1.",
         )  # fmt: skip
     )
+
+
+def _export(arguments: Sequence[str]) -> int:
+    from pipeline.export import export
+
+    return export(arguments)
+
+
+def _vectors(arguments: Sequence[str]) -> int:
+    from pipeline.train_vectors import vectors
+
+    return vectors(arguments)
 
 
 def _one_argument(arguments: Sequence[str], command: str, name: str, description: str) -> str:
