@@ -34,12 +34,12 @@ quantised, as fastText itself refuses them.
 
 from __future__ import annotations
 
-import io
 import struct
-from collections.abc import Container, Generator, Iterator
+from collections.abc import Container, Iterator
 from typing import BinaryIO, NamedTuple
 
-from formats.errors import DataError, damaged
+from formats.errors import DataError
+from formats.vectors.model_reader import ModelReader
 
 CBOW, SKIP_GRAM, SUPERVISED = "cbow", "skip-gram", "supervised"
 
@@ -53,15 +53,11 @@ _ARGS = struct.Struct("<12id")
 _OLD_SIZES = struct.Struct("<3iq")
 _SIZES = struct.Struct("<3i2q")
 _SHAPE = struct.Struct("<2q")
-_ENTRY_TAIL = 10
 _PRUNED_BYTES = 8
 _FLOAT_BYTES = 4
-_BLOCK_BYTES = 1 << 20
-_MAX_WORD_BYTES = 1 << 20
 _MAX_DIM = 1 << 16
 _KINDS = (CBOW, SKIP_GRAM, SUPERVISED)
 _LOSSES = ("hs", "ns", "softmax", "ova")
-_REMEDY = "the file was cut off or damaged: get it again"
 
 
 class FastTextHead(NamedTuple):
@@ -166,7 +162,7 @@ def read_head(stream: BinaryIO, *, name: str) -> FastTextHead:
     Raises:
         DataError: it is not a fastText model, one of an unknown version, or damaged.
     """
-    return _read_head(_Reader(stream, name))
+    return _read_head(ModelReader(stream, name))
 
 
 def read_words(stream: BinaryIO, *, name: str) -> Iterator[list[bytes]]:
@@ -179,7 +175,7 @@ def read_words(stream: BinaryIO, *, name: str) -> Iterator[list[bytes]]:
     Raises:
         DataError: the file is no model that can be read, or is damaged in what was read.
     """
-    reader = _Reader(stream, name)
+    reader = ModelReader(stream, name)
     head = _read_head(reader)
     yield from reader.words(head.words, 0)
 
@@ -199,7 +195,7 @@ def read_dictionary(stream: BinaryIO, wanted: Container[bytes], *, name: str) ->
         DataError: the file is no model that can be read rightly, such as a quantised one, or
             is damaged.
     """
-    reader = _Reader(stream, name)
+    reader = ModelReader(stream, name)
     head = _read_head(reader)
     ids: dict[bytes, int] = {}
     first = hits = 0
@@ -229,7 +225,7 @@ def read_end(stream: BinaryIO, model: FastTextModel, *, name: str) -> None:
     Raises:
         DataError: the file ends before or behind the end of its output matrix.
     """
-    reader = _Reader(stream, name, model.place(model.rows))
+    reader = ModelReader(stream, name, model.place(model.rows))
     if model.head.version != _OLD:
         reader.flag("a flag, 0 or 1, behind the input matrix")
     rows, dim = reader.unpack(_SHAPE, "the shape of the output matrix")
@@ -250,7 +246,7 @@ def cut_rows(model: FastTextModel, range_bytes: int) -> list[tuple[int, int]]:
     return [(first, min(first + step, model.rows)) for first in range(0, model.rows, step)]
 
 
-def _read_head(reader: _Reader) -> FastTextHead:
+def _read_head(reader: ModelReader) -> FastTextHead:
     start = reader.peek(_ARGS.size)
     if not is_fasttext_model(start):
         raise reader.damage("a fastText model", f"{len(start)} bytes {start[:8]!r}")
@@ -296,7 +292,7 @@ def _read_head(reader: _Reader) -> FastTextHead:
     )
 
 
-def _find_matrix(reader: _Reader, head: FastTextHead) -> FastTextModel:
+def _find_matrix(reader: ModelReader, head: FastTextHead) -> FastTextModel:
     """Reads from behind the dictionary up to the first row of the input matrix."""
     reader.skip(_PRUNED_BYTES * max(head.pruned, 0), "the pruned rows")
     if head.version != _OLD and reader.flag("a flag, 0 or 1, before the input matrix"):
@@ -317,112 +313,3 @@ def _find_matrix(reader: _Reader, head: FastTextHead) -> FastTextModel:
         f"{rows} x {dim}",
     )
     return FastTextModel(head, reader.place, rows)
-
-
-class _Reader:
-    """Takes a stream apart from front to back; memory grows with what is there only."""
-
-    def __init__(self, stream: BinaryIO, name: str, base: int = 0) -> None:
-        self._stream = stream
-        self.name = name
-        self._data = b""
-        self._at = 0
-        self._base = base
-
-    @property
-    def place(self) -> int:
-        """The byte of the file that comes next."""
-        return self._base + self._at
-
-    def peek(self, size: int) -> bytes:
-        while len(self._data) - self._at < size and self._read():
-            pass
-        return self._data[self._at : self._at + size]
-
-    def unpack(self, form: struct.Struct, what: str) -> tuple[int, ...]:
-        data = self.peek(form.size)
-        if len(data) < form.size:
-            raise self.damage(what, f"the end of the file after {len(data)} bytes")
-        self._at += form.size
-        return form.unpack(data)
-
-    def flag(self, what: str) -> int:
-        (value,) = self.unpack(struct.Struct("B"), what)
-        self.demand(value <= 1, what, value)
-        return value
-
-    def skip(self, size: int, what: str) -> None:
-        while size:
-            step = min(size, len(self._data) - self._at)
-            self._at += step
-            size -= step
-            if size and not self._read():
-                raise self.damage(what, f"the end of the file, {size} bytes early")
-
-    def skip_to_end(self) -> int:
-        """The number of bytes left."""
-        if self._stream.seekable():
-            end = self._stream.seek(0, io.SEEK_END)
-            return end - self.place
-        left = len(self._data) - self._at
-        while more := self._stream.read(_BLOCK_BYTES):
-            left += len(more)
-        return left
-
-    def words(self, count: int, kind: int) -> Generator[list[bytes], None, None]:
-        """Yields the words of the next entries, which are all of one type."""
-        done = 0
-        while done < count:
-            start = self.place
-            words, kinds = self._hop(count - done)
-            if kinds.count(kind) < len(kinds):
-                wrong = next(index for index, each in enumerate(kinds) if each != kind)
-                start += sum(len(word) + _ENTRY_TAIL for word in words[:wrong])
-                found = f"{words[wrong][:40]!r} of type {kinds[wrong]}"
-                raise self._entry_damage(done + wrong, start, f"an entry of type {kind}", found)
-            done += len(words)
-            if words:
-                yield words
-            elif len(self._data) - self._at > _MAX_WORD_BYTES + _ENTRY_TAIL:
-                found = f"{_MAX_WORD_BYTES} bytes without an end"
-                raise self._entry_damage(done, self.place, "a word", found)
-            elif not self._read():
-                expected = f"{count} entries of type {kind}"
-                found = f"the end of the file after {done}"
-                raise self._entry_damage(done, self.place, expected, found)
-
-    def _hop(self, most: int) -> tuple[list[bytes], bytes]:
-        data, place = self._data, self._at
-        find = data.find
-        last_end = len(data) - _ENTRY_TAIL
-        words: list[bytes] = []
-        kinds = bytearray()
-        while len(words) < most:
-            end = find(b"\0", place)
-            if end < 0 or end > last_end:
-                break
-            words.append(data[place:end])
-            kinds.append(data[end + _ENTRY_TAIL - 1])
-            place = end + _ENTRY_TAIL
-        self._at = place
-        return words, bytes(kinds)
-
-    def demand(self, holds: bool, expected: str, found: object) -> None:
-        if not holds:
-            raise self.damage(expected, str(found))
-
-    def damage(self, expected: str, found: str) -> DataError:
-        return damaged(
-            self.name, f"byte {self.place}", expected=expected, found=found, remedy=_REMEDY
-        )
-
-    def _entry_damage(self, index: int, place: int, expected: str, found: str) -> DataError:
-        where = f"dictionary entry {index + 1}, byte {place}"
-        return damaged(self.name, where, expected=expected, found=found, remedy=_REMEDY)
-
-    def _read(self) -> bool:
-        more = self._stream.read(_BLOCK_BYTES)
-        self._base += self._at
-        self._data = self._data[self._at :] + more
-        self._at = 0
-        return bool(more)
