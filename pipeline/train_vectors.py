@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 import uuid
 from collections.abc import Sequence
@@ -49,12 +50,14 @@ class Counted(NamedTuple):
         documents: int64 [tokens], the rows that each comes in; None if that wasn't counted.
         rows: rows of the corpus.
         words: words of the corpus, those without a vector too.
+        rejects: rows that can't be used, by reason.
     """
 
     vocabulary: Any
     documents: Any
     rows: int
     words: int
+    rejects: dict[str, int]
 
 
 def vectors(arguments: Sequence[str]) -> int:
@@ -78,6 +81,8 @@ def vectors(arguments: Sequence[str]) -> int:
         f"{config.method} from {counted.rows:,} corpus rows of {counted.words:,} words, "
         f"{time.monotonic() - started:.1f} s"
     )
+    for reason, number in counted.rejects.items():
+        print(f"embprep: warning: {number:,} corpus rows left out: {reason}", file=sys.stderr)
     if config.method == FASTTEXT:
         print(f"{model_path(config.output)}: the model, with the vectors of n-grams")
     return 0
@@ -177,7 +182,7 @@ def _count(
 def _write_counts(
     uri: str, summary: CorpusSummary, counts: list[Any], documents: list[Any]
 ) -> None:
-    schema = VOCABULARY.with_metadata({"examples": json.dumps(summary.examples)})
+    schema = VOCABULARY.with_metadata({"summary": json.dumps([summary.examples, summary.rejects])})
     with create_file(uri) as file, pa.ipc.new_stream(file.stream, schema) as writer:
         for blocks in (counts, documents):
             writer.write_batch(merge_counts(blocks))
@@ -185,7 +190,7 @@ def _write_counts(
 
 def _read_counts(config: VectorsConfig, data: bytes) -> Counted:
     with pa.ipc.open_stream(data) as reader:
-        examples = json.loads(reader.schema.metadata[b"examples"])
+        examples, rejects = json.loads(reader.schema.metadata[b"summary"])
         counts, documents = reader
     vocabulary = order_counts(counts, config.min_count, config.max_tokens)
     rows = sum(examples.get(split, 0) for split in config.vocabulary_splits)
@@ -196,7 +201,7 @@ def _read_counts(config: VectorsConfig, data: bytes) -> Counted:
         )
     words = int(pc.sum(counts.column("count")).as_py())
     if config.method != LSA:
-        return Counted(vocabulary, None, rows, words)
+        return Counted(vocabulary, None, rows, words, rejects)
     most = min(rows, vocabulary.num_rows)
     if config.dim > most:
         raise UsageError(
@@ -204,7 +209,8 @@ def _read_counts(config: VectorsConfig, data: bytes) -> Counted:
             f"({rows:,}) and the vocabulary tokens ({vocabulary.num_rows:,}); give at most {most}"
         )
     places = pc.index_in(vocabulary.column("token"), documents.column("token"))
-    return Counted(vocabulary, documents.column("count").take(places).to_numpy(), rows, words)
+    in_rows = documents.column("count").take(places).to_numpy()
+    return Counted(vocabulary, in_rows, rows, words, rejects)
 
 
 def _train_lsa(

@@ -188,6 +188,15 @@ def test_a_corpus_with_too_many_bad_rows_fails(tmp_path: Path) -> None:
         train(tmp_path / "v.bin", tmp_path / "c.txt")
 
 
+def test_bad_rows_that_are_let_pass_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "c.txt").write_text("a a b\nb\n \n")
+    flags = ["--method=lsa", "--dim=1", "--min_count=1", "--max_reject_fraction=0.5"]
+    vectors([*flags, f"--corpus={tmp_path}/c.txt", f"--output={tmp_path}/v.bin"])
+    assert "1 corpus rows left out: no text" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
