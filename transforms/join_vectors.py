@@ -197,8 +197,11 @@ class JoinVectors(beam.PTransform[Any, Any]):
                 _ParseVectors(sources, self._lookup), AsSingleton(vocabulary)
             ).with_outputs(_REJECTS, main="vectors")
         )
+        # Counted apart: Beam's local engine now and then shows a side input empty that is read as
+        # a main input too, by a stage that waits for this one.
+        counts = parsed[_REJECTS] | "CountRejects" >> beam.Map(_count_rejects)
         checked = judged | "CheckRejects" >> beam.Map(
-            _with_rejects, AsIter(parsed[_REJECTS]), sources, self._max_reject_fraction
+            _with_rejects, AsIter(counts), sources, self._max_reject_fraction
         )
         rejects = (
             parsed[_REJECTS]
@@ -269,6 +272,29 @@ def _ranges_to_read_again(
     return [whole_range(sources[source.ordinal]) for source in judged if source.problem]
 
 
+class _RejectCounts(NamedTuple):
+    """Rejects of one block.
+
+    Attributes:
+        source: ordinal of the file.
+        attempt: which reading of it.
+        reasons: how many rows by reason.
+        first: offset, reason and excerpt of the first of them.
+    """
+
+    source: int
+    attempt: int
+    reasons: dict[str, int]
+    first: tuple[int, str, str]
+
+
+def _count_rejects(rejected: tuple[int, int, Any]) -> _RejectCounts:
+    source, attempt, batch = rejected
+    rows = [(row["offset"], row["reason"], row["excerpt"]) for row in batch.to_pylist()]
+    reasons = Counter(reason for _, reason, _ in rows)
+    return _RejectCounts(source, attempt, dict(reasons), min(rows))
+
+
 def _counts(rejected: tuple[int, int, Any], joined: list[JoinedSource]) -> bool:
     source, attempt, _ = rejected
     return joined[source].attempt == attempt
@@ -280,20 +306,16 @@ def _reject_block(rejected: tuple[int, int, Any]) -> Any:
 
 def _with_rejects(
     judged: list[JoinedSource],
-    rejects: Iterable[tuple[int, int, Any]],
+    rejects: Iterable[_RejectCounts],
     sources: Sequence[VectorSource],
     max_reject_fraction: float,
 ) -> list[JoinedSource]:
     counts: list[Counter[str]] = [Counter() for _ in sources]
     first: dict[int, tuple[int, str, str]] = {}
-    for rejected in rejects:
-        if not _counts(rejected, judged):
-            continue
-        source, _, batch = rejected
-        for row in batch.to_pylist():
-            place = row["offset"], row["reason"], row["excerpt"]
-            counts[source][row["reason"]] += 1
-            first[source] = min(first.get(source, place), place)
+    for block in rejects:
+        if block.attempt == judged[block.source].attempt:
+            counts[block.source].update(block.reasons)
+            first[block.source] = min(first.get(block.source, block.first), block.first)
     for joined, reasons in zip(judged, counts, strict=True):
         if reasons.total() > max_reject_fraction * joined.rows:
             offset, reason, excerpt = first[joined.ordinal]

@@ -44,7 +44,12 @@ os.waitpid(start("whole"), 0)
 seconds = time.monotonic() - began
 for moment in range(int(moments)):
     process = start(f"killed{moment}")
-    time.sleep(seconds * (moment + 0.5) / int(moments))
+    # Every second one from when it has begun to write, however slow the machine is just then.
+    until = time.monotonic() + 20
+    while moment % 2 and not os.path.exists(f"{output}/runs/killed{moment}"):
+        assert time.monotonic() < until, "it never began to write"
+        time.sleep(0.005)
+    time.sleep(seconds * (moment + 0.5) / int(moments) / (1 + moment % 2))
     os.kill(process, signal.SIGKILL)
     status = os.waitpid(process, 0)[1]
     with open(f"{output}/manifest.json") as manifest:

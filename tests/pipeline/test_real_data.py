@@ -191,6 +191,11 @@ def assert_vectors_are_gensims(dataset: Dataset, theirs: Mapping[str, Any]) -> N
     words = [(row, token) for row, token in enumerate(tokens) if row >= 2 and token in theirs]
     for row, token in words:
         expected[row] = theirs[token]
+    # The row of [UNK] is the file's own, where it has one.
+    unk_tokens = [token for token in ("<unk>", "unk", "UNK") if token in theirs]
+    assert manifest.vocabulary.unk_token == (unk_tokens[0] if unk_tokens else None)
+    if unk_tokens:
+        expected[1] = theirs[unk_tokens[0]]
     assert matrix.tobytes() == expected.tobytes()
 
     assert [row for row, entry in enumerate(dataset.table) if entry["matched"]] == [
