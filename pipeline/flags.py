@@ -61,9 +61,9 @@ def parse_build_flags(arguments: Sequence[str]) -> tuple[BuildConfig, PipelineOp
     parser = _build_parser()
     early, _ = parser.parse_known_args(arguments)
     if early.config:
-        arguments = [*_toml_arguments(early.config, arguments, parser), *arguments]
+        arguments = [*read_toml_arguments(early.config, arguments, parser), *arguments]
     values, others = parser.parse_known_args(arguments)
-    beam_options = _beam_options(others, parser)
+    beam_options = read_beam_options(others, parser)
     for name in ("corpus", "vectors", "output"):
         if not getattr(values, name):
             parser.error(f"--{name} is missing")
@@ -95,18 +95,18 @@ def _build_parser() -> FlagParser:
         "directory"), help="auto")  # fmt: skip
     add("--text_column", help="name, or 0-based index where there is no header; text")
     add("--label_column", help="the same for the label, empty for a corpus without; label")
-    add("--splits", type=_parsed(parse_splits), help="fractions for a corpus given without SPLIT; "
+    add("--splits", type=parsed_by(parse_splits), help="fractions for a corpus given without SPLIT; "
         "train=0.8,validation=0.1,test=0.1")  # fmt: skip
     add("--max_reject_fraction", type=_reject_fractions, metavar="CORPUS[,VECTORS]",
         help="more bad rows than this fail the job; 0.01,0")  # fmt: skip
     vocabulary = parser.add_argument_group("vocabulary")
     add = vocabulary.add_argument
     add("--tokenizer", help="basic, whitespace, regex:PATTERN or module:function; basic")
-    add("--max_tokens", type=_at_least(3), help="vocabulary size with [PAD] and [UNK] counted")
-    add("--min_count", type=_at_least(1), help="rarer tokens stay out; 1")
+    add("--max_tokens", type=at_least(3), help="vocabulary size with [PAD] and [UNK] counted")
+    add("--min_count", type=at_least(1), help="rarer tokens stay out; 1")
     add("--vocabulary", metavar="FILE", help="take this vocabulary.txt instead of building one")
-    add("--vocabulary_splits", type=_split_names, help="the splits that are counted; train")
-    add("--vector_tokens", type=_at_least(0), metavar="N", help="the first N tokens of the vector "
+    add("--vocabulary_splits", type=split_names, help="the splits that are counted; train")
+    add("--vector_tokens", type=at_least(0), metavar="N", help="the first N tokens of the vector "
         "files enter the vocabulary too; 0")  # fmt: skip
     matrix = parser.add_argument_group("embedding matrix")
     add = matrix.add_argument
@@ -122,14 +122,14 @@ def _build_parser() -> FlagParser:
         "words, which becomes the row of [UNK]; the first of <unk>, unk and UNK that is "
         "there")  # fmt: skip
     add("--dtype", choices=("float32", "float16"), help="float32")
-    add("--matrix_shards", type=_at_least(1), help="one a 64 MiB")
+    add("--matrix_shards", type=at_least(1), help="one a 64 MiB")
     add("--matrix_format", choices=("npy", "parquet"), help="npy")
     examples = parser.add_argument_group("examples")
     add = examples.add_argument
-    add("--max_length", type=_at_least(1), help="ids of an example; 100")
+    add("--max_length", type=at_least(1), help="ids of an example; 100")
     add("--padding", choices=("pre", "post"), help="post")
     add("--truncating", choices=("pre", "post"), help="post")
-    add("--example_shards", type=_at_least(1), help="of each split; one a 64 MiB")
+    add("--example_shards", type=at_least(1), help="of each split; one a 64 MiB")
     add("--compression", choices=("none", "gzip"), help="gzip")
     add("--shuffle_seed", type=_seed, help="a number, or none: each range of the input writes its "
         "own shard, in order; 0")  # fmt: skip
@@ -139,7 +139,7 @@ def _build_parser() -> FlagParser:
     return parser
 
 
-def _toml_arguments(path: str, given: Sequence[str], parser: FlagParser) -> list[str]:
+def read_toml_arguments(path: str, given: Sequence[str], parser: FlagParser) -> list[str]:
     """The flags of a TOML file, but for those that the command line gives too."""
     try:
         table = tomllib.loads(read_file(path).decode())
@@ -188,7 +188,7 @@ def _hint(flag: str, known: Iterable[str], parser: FlagParser) -> str:
     return f"; did you mean {close[0]}?" if close else f"; see {parser.prog} --help"
 
 
-def _beam_options(arguments: list[str], parser: FlagParser) -> PipelineOptions:
+def read_beam_options(arguments: list[str], parser: FlagParser) -> PipelineOptions:
     """Beam's own flags; one that Beam does not know either is an error, not a warning."""
     beam_parser = _beam_parser(parser.prog)
     _, unknown = beam_parser.parse_known_args(arguments)
@@ -230,7 +230,9 @@ def _check_together(config: BuildConfig, parser: FlagParser) -> None:
                      "of the input writes its own shard")  # fmt: skip
 
 
-def _parsed(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+def parsed_by(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """The type of a flag whose parser raises a ``UsageError`` of its own."""
+
     def convert(text: str) -> Any:
         try:
             return parse(text)
@@ -240,7 +242,9 @@ def _parsed(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     return convert
 
 
-def _at_least(smallest: int) -> Callable[[str], int]:
+def at_least(smallest: int) -> Callable[[str], int]:
+    """The type of a flag that takes a whole number, from a smallest one on."""
+
     def convert(text: str) -> int:
         if not re.fullmatch("[0-9]{1,18}", text) or int(text) < smallest:
             raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {smallest} on")
@@ -257,7 +261,8 @@ def _seed(text: str) -> int | str:
     return int(text)
 
 
-def _split_names(text: str) -> list[str]:
+def split_names(text: str) -> list[str]:
+    """The type of a flag that takes names of splits, separated by commas."""
     names = text.split(",")
     for name in names:
         if name not in SPLITS:

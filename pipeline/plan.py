@@ -80,8 +80,8 @@ def _plan(config: BuildConfig) -> Plan:
     times: Counter[str] = Counter()
     files_before = 0
     for spec in config.corpus:
-        split, pattern = _split_of(spec)
-        files = _matching(pattern, f"--corpus {spec}")
+        split, pattern = split_of(spec)
+        files = match_corpus(pattern, f"--corpus {spec}")
         _demand_apart(files, spec, config.output)
         times.update(file.uri for file in files)
         planned = plan_corpus(
@@ -131,14 +131,16 @@ def _plan(config: BuildConfig) -> Plan:
     )
 
 
-def _split_of(spec: str) -> tuple[int, str]:
+def split_of(spec: str) -> tuple[int, str]:
+    """Parts ``[SPLIT=]PATTERN`` into the index of the split, or UNASSIGNED_SPLIT, and the pattern."""
     name, mark, pattern = spec.partition("=")
     if mark and name in SPLITS:
         return SPLITS.index(name), pattern
     return UNASSIGNED_SPLIT, spec
 
 
-def _matching(pattern: str, flag: str) -> list[StoredFile]:
+def match_corpus(pattern: str, flag: str) -> list[StoredFile]:
+    """The files that a pattern matches; a ``UsageError`` naming the flag if there are none."""
     files = match_files(pattern)
     if not files:
         raise UsageError(f"{flag}: no file matches; check the path, or the splits' names "

@@ -29,7 +29,7 @@ from formats.vectors.write_word2vec import (
 from pipeline.engine import error_of_worker, make_pipeline
 from pipeline.gensim_training import Sentences, train_by_gensim
 from pipeline.output_file import check_output_file
-from pipeline.plan import _matching, _split_of, inputs_opened
+from pipeline.plan import inputs_opened, match_corpus, split_of
 from pipeline.vectors_flags import FASTTEXT, LSA, VectorsConfig, parse_vectors_flags
 from transforms.build_vocabulary import CountTokens
 from transforms.count_documents import CountDocuments
@@ -128,8 +128,8 @@ def plan_text(config: VectorsConfig) -> tuple[list[CorpusRange], int]:
     ranges: list[CorpusRange] = []
     size = files_before = 0
     for spec in config.corpus:
-        split, pattern = _split_of(spec)
-        files = _matching(pattern, f"--corpus {spec}")
+        split, pattern = split_of(spec)
+        files = match_corpus(pattern, f"--corpus {spec}")
         planned = plan_corpus(
             pattern,
             [CorpusFile(file.uri, file.size) for file in files],

@@ -14,11 +14,11 @@ from formats.splits import parse_splits
 from formats.tokenizers import make_tokenizer
 from pipeline.flags import (
     FlagParser,
-    _at_least,
-    _beam_options,
-    _parsed,
-    _split_names,
-    _toml_arguments,
+    at_least,
+    parsed_by,
+    read_beam_options,
+    read_toml_arguments,
+    split_names,
 )
 
 LSA, WORD2VEC, FASTTEXT = "lsa", "word2vec", "fasttext"
@@ -80,9 +80,9 @@ def parse_vectors_flags(arguments: Sequence[str]) -> tuple[VectorsConfig, Pipeli
     parser = _parser()
     early, _ = parser.parse_known_args(arguments)
     if early.config:
-        arguments = [*_toml_arguments(early.config, arguments, parser), *arguments]
+        arguments = [*read_toml_arguments(early.config, arguments, parser), *arguments]
     values, others = parser.parse_known_args(arguments)
-    options = _beam_options(others, parser)
+    options = read_beam_options(others, parser)
     for name in ("method", "corpus", "output"):
         if not getattr(values, name):
             parser.error(f"--{name} is missing")
@@ -113,26 +113,26 @@ def _parser() -> FlagParser:
         "fastText's own .bin, beside it")  # fmt: skip
     vectors = parser.add_argument_group("vectors")
     add = vectors.add_argument
-    add("--dim", type=_at_least(1), help="dimensions of a vector; 100")
-    add("--min_count", type=_at_least(1), help="rarer tokens get no vector; 5")
-    add("--max_tokens", type=_at_least(3), help="as in build: the most tokens, [PAD] and [UNK] "
+    add("--dim", type=at_least(1), help="dimensions of a vector; 100")
+    add("--min_count", type=at_least(1), help="rarer tokens get no vector; 5")
+    add("--max_tokens", type=at_least(3), help="as in build: the most tokens, [PAD] and [UNK] "
         "counted, which get no vector")  # fmt: skip
-    add("--seed", type=_at_least(0), help="of what is drawn; 0")
-    add("--window", type=_at_least(1), help="words on each side; 5 (not lsa)")
-    add("--epochs", type=_at_least(1), help="passes over the corpus; 5 (not lsa)")
+    add("--seed", type=at_least(0), help="of what is drawn; 0")
+    add("--window", type=at_least(1), help="words on each side; 5 (not lsa)")
+    add("--epochs", type=at_least(1), help="passes over the corpus; 5 (not lsa)")
     add("--sg", type=int, choices=(0, 1), help="1: skip-gram, 0: CBOW; 1 (not lsa)")
-    add("--workers", type=_at_least(1), help="gensim's threads; more than 1 give other vectors "
+    add("--workers", type=at_least(1), help="gensim's threads; more than 1 give other vectors "
         "in each run; 1 (not lsa)")  # fmt: skip
-    add("--bucket", type=_at_least(1), help="rows for n-grams; 2000000 (fasttext)")
+    add("--bucket", type=at_least(1), help="rows for n-grams; 2000000 (fasttext)")
     corpus = parser.add_argument_group("corpus")
     add = corpus.add_argument
     add("--corpus", action="append", metavar="[SPLIT=]PATTERN", help="files, globs or a directory "
         "of class folders; repeatable; SPLIT is train, validation or test")  # fmt: skip
     add("--corpus_format", choices=(AUTO, *FORMATS), help="auto")
     add("--text_column", help="name, or 0-based index where there is no header; text")
-    add("--splits", type=_parsed(parse_splits), help="as in build; "
+    add("--splits", type=parsed_by(parse_splits), help="as in build; "
         "train=0.8,validation=0.1,test=0.1")  # fmt: skip
-    add("--vocabulary_splits", type=_split_names, help="the splits that are used; "
+    add("--vocabulary_splits", type=split_names, help="the splits that are used; "
         "train,validation,test, since no label is read")  # fmt: skip
     add("--tokenizer", help="basic, whitespace, regex:PATTERN or module:function; basic")
     add("--max_reject_fraction", type=_fraction, help="more bad rows than this fail the job; 0.01")
