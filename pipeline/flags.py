@@ -95,7 +95,7 @@ def _build_parser() -> FlagParser:
         "directory"), help="auto")  # fmt: skip
     add("--text_column", help="name, or 0-based index where there is no header; text")
     add("--label_column", help="the same for the label, empty for a corpus without; label")
-    add("--splits", type=parsed_by(parse_splits), help="fractions for a corpus given without SPLIT; "
+    add("--splits", type=parsed_by(parse_splits), help="fractions for a corpus without SPLIT; "
         "train=0.8,validation=0.1,test=0.1")  # fmt: skip
     add("--max_reject_fraction", type=_reject_fractions, metavar="CORPUS[,VECTORS]",
         help="more bad rows than this fail the job; 0.01,0")  # fmt: skip

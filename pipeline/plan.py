@@ -132,7 +132,7 @@ def _plan(config: BuildConfig) -> Plan:
 
 
 def split_of(spec: str) -> tuple[int, str]:
-    """Parts ``[SPLIT=]PATTERN`` into the index of the split, or UNASSIGNED_SPLIT, and the pattern."""
+    """Parts ``[SPLIT=]PATTERN``: the split's index or UNASSIGNED_SPLIT, and the pattern."""
     name, mark, pattern = spec.partition("=")
     if mark and name in SPLITS:
         return SPLITS.index(name), pattern
