@@ -11,16 +11,14 @@ import os
 import platform
 import time
 from importlib.metadata import version
-from typing import Any
 
-import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from formats.dataset.manifest import Manifest, parse_manifest
 from formats.dataset.paths import MANIFEST_PATH, run_directory, run_manifest_path
 from formats.errors import DataError, UsageError
 from pipeline.config import BuildConfig
-from pipeline.engine import error_of_worker, is_local, make_pipeline
+from pipeline.engine import is_local, make_pipeline, run_pipeline
 from pipeline.job import add_build
 from pipeline.plan import Plan, plan_build
 from pipeline.progress import Progress
@@ -57,13 +55,11 @@ def build(config: BuildConfig, options: PipelineOptions) -> tuple[Manifest, floa
     _check_output(draft)
     try:
         with Progress(plan, show=local):
-            _run(pipeline)
-    except Exception as failure:
+            run_pipeline(pipeline)
+    except Exception:
         # Another engine may still be at work on these files.
         if local:
             delete(join(draft.output, run_directory(draft.run_id)))
-        if error := error_of_worker(failure):
-            raise error from failure
         raise
     manifest_uri = join(config.output, run_manifest_path(draft.run_id))
     manifest = parse_manifest(read_file(manifest_uri), manifest_uri)
@@ -134,10 +130,3 @@ def _run_in_force(output: str) -> str | None:
     with contextlib.suppress(DataError):
         return parse_manifest(data, uri).run_id
     return None
-
-
-def _run(pipeline: beam.Pipeline) -> None:
-    result: Any = pipeline.run()
-    result.wait_until_finish()
-    if result.state not in ("DONE", None):
-        raise DataError(f"the job ended as {result.state}; see the engine's own log")

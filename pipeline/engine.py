@@ -95,6 +95,24 @@ class _WorkerProcessRunner(FnApiRunner):
             raise
 
 
+def run_pipeline(pipeline: beam.Pipeline) -> None:
+    """Runs a pipeline to its end.
+
+    Raises:
+        EmbprepError: the error that a worker raised.
+        DataError: the engine ended the job otherwise than done.
+    """
+    try:
+        result: Any = pipeline.run()
+        result.wait_until_finish()
+    except Exception as failure:
+        if error := error_of_worker(failure):
+            raise error from failure
+        raise
+    if result.state not in ("DONE", None):
+        raise DataError(f"the job ended as {result.state}; see the engine's own log")
+
+
 def error_of_worker(failure: BaseException) -> EmbprepError | None:
     """The error that a worker raised, from what the engine says of the failure.
 

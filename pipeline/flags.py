@@ -46,6 +46,34 @@ class FlagParser(argparse.ArgumentParser):
         raise UsageError(f"{message}; see {self.prog} --help")
 
 
+def read_flags(
+    parser: FlagParser, arguments: Sequence[str], needed: Sequence[str]
+) -> tuple[dict[str, Any], PipelineOptions]:
+    """Reads the command line and the TOML file that it may name.
+
+    Args:
+        parser: knows the command's own flags; all others must be Beam's.
+        arguments: the command line behind the command.
+        needed: names of flags that must be given.
+
+    Returns:
+        The values of the flags that were given, by name, and the options for Beam.
+
+    Raises:
+        UsageError: an unknown flag, one that is missing, or a value that can't be used.
+    """
+    early, _ = parser.parse_known_args(arguments)
+    if early.config:
+        arguments = [*_toml_arguments(early.config, arguments, parser), *arguments]
+    values, others = parser.parse_known_args(arguments)
+    beam_options = _beam_options(others, parser)
+    for name in needed:
+        if not getattr(values, name):
+            parser.error(f"--{name} is missing")
+    given = {name: value for name, value in vars(values).items() if value is not None}
+    return {k: v for k, v in given.items() if k not in _LINE_ONLY}, beam_options
+
+
 def parse_build_flags(arguments: Sequence[str]) -> tuple[BuildConfig, PipelineOptions]:
     """Reads the flags of ``embprep build``.
 
@@ -59,17 +87,7 @@ def parse_build_flags(arguments: Sequence[str]) -> tuple[BuildConfig, PipelineOp
         UsageError: an unknown flag, or a value that can't be used.
     """
     parser = _build_parser()
-    early, _ = parser.parse_known_args(arguments)
-    if early.config:
-        arguments = [*read_toml_arguments(early.config, arguments, parser), *arguments]
-    values, others = parser.parse_known_args(arguments)
-    beam_options = read_beam_options(others, parser)
-    for name in ("corpus", "vectors", "output"):
-        if not getattr(values, name):
-            parser.error(f"--{name} is missing")
-    fields = {name: value for name, value in vars(values).items() if value is not None}
-    for name in _LINE_ONLY:
-        fields.pop(name, None)
+    fields, beam_options = read_flags(parser, arguments, ("corpus", "vectors", "output"))
     if fields.get("shuffle_seed") == "none":
         fields["shuffle_seed"] = None
     config = BuildConfig(**fields)
@@ -139,7 +157,7 @@ def _build_parser() -> FlagParser:
     return parser
 
 
-def read_toml_arguments(path: str, given: Sequence[str], parser: FlagParser) -> list[str]:
+def _toml_arguments(path: str, given: Sequence[str], parser: FlagParser) -> list[str]:
     """The flags of a TOML file, but for those that the command line gives too."""
     try:
         table = tomllib.loads(read_file(path).decode())
@@ -188,7 +206,7 @@ def _hint(flag: str, known: Iterable[str], parser: FlagParser) -> str:
     return f"; did you mean {close[0]}?" if close else f"; see {parser.prog} --help"
 
 
-def read_beam_options(arguments: list[str], parser: FlagParser) -> PipelineOptions:
+def _beam_options(arguments: list[str], parser: FlagParser) -> PipelineOptions:
     """Beam's own flags; one that Beam does not know either is an error, not a warning."""
     beam_parser = _beam_parser(parser.prog)
     _, unknown = beam_parser.parse_known_args(arguments)

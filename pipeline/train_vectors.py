@@ -26,7 +26,7 @@ from formats.vectors.write_word2vec import (
     write_word2vec_header,
     write_word2vec_rows,
 )
-from pipeline.engine import error_of_worker, make_pipeline
+from pipeline.engine import make_pipeline, run_pipeline
 from pipeline.gensim_training import Sentences, train_by_gensim
 from pipeline.output_file import check_output_file
 from pipeline.plan import inputs_opened, match_corpus, split_of
@@ -173,7 +173,7 @@ def _count(
         )
     )
     try:
-        _run(pipeline)
+        run_pipeline(pipeline)
         return _read_counts(config, read_file(uri))
     finally:
         delete(uri)
@@ -236,7 +236,7 @@ def _train_lsa(
         )
         | "WriteVectors" >> beam.Map(_write_block, config.output)
     )
-    _run(pipeline)
+    run_pipeline(pipeline)
 
 
 def _write_block(block: Any, output: str) -> None:
@@ -281,15 +281,3 @@ def _write_vectors(output: str, tokens: Any, matrix: Any) -> None:
         for row in range(0, len(tokens), _WRITE_ROWS):
             some = tokens.slice(row, _WRITE_ROWS).to_pylist()
             write_word2vec_rows(file.stream, some, matrix[row : row + _WRITE_ROWS])
-
-
-def _run(pipeline: beam.Pipeline) -> None:
-    try:
-        result: Any = pipeline.run()
-        result.wait_until_finish()
-    except Exception as failure:
-        if error := error_of_worker(failure):
-            raise error from failure
-        raise
-    if result.state not in ("DONE", None):
-        raise DataError(f"the job ended as {result.state}; see the engine's own log")

@@ -16,8 +16,7 @@ from pipeline.flags import (
     FlagParser,
     at_least,
     parsed_by,
-    read_beam_options,
-    read_toml_arguments,
+    read_flags,
     split_names,
 )
 
@@ -78,20 +77,10 @@ def parse_vectors_flags(arguments: Sequence[str]) -> tuple[VectorsConfig, Pipeli
         UsageError: an unknown flag, or a value that can't be used.
     """
     parser = _parser()
-    early, _ = parser.parse_known_args(arguments)
-    if early.config:
-        arguments = [*read_toml_arguments(early.config, arguments, parser), *arguments]
-    values, others = parser.parse_known_args(arguments)
-    options = read_beam_options(others, parser)
-    for name in ("method", "corpus", "output"):
-        if not getattr(values, name):
-            parser.error(f"--{name} is missing")
-    fields = {name: value for name, value in vars(values).items() if value is not None}
+    fields, options = read_flags(parser, arguments, ("method", "corpus", "output"))
     for name, methods in _ONLY_FOR.items():
-        if name in fields and values.method not in methods:
-            parser.error(f"--{name} means nothing to --method {values.method}")
-    for name in ("config", "verbose"):
-        fields.pop(name, None)
+        if name in fields and fields["method"] not in methods:
+            parser.error(f"--{name} means nothing to --method {fields['method']}")
     config = VectorsConfig(**fields)
     make_tokenizer(config.tokenizer)
     return config, options
