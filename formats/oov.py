@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-ZEROS, NORMAL, MEAN = "zeros", "normal", "mean"
-POLICIES = (ZEROS, NORMAL, MEAN)
+ZEROS, NORMAL, MEAN, SUBWORD = "zeros", "normal", "mean", "subword"
+POLICIES = (ZEROS, NORMAL, MEAN, SUBWORD)
 
 
 class Moments(NamedTuple):
@@ -60,23 +60,27 @@ def oov_vectors(
     tokens: Sequence[str],
     mean: npt.NDArray[np.float64],
     deviation: npt.NDArray[np.float64],
+    seed: int = 0,
 ) -> npt.NDArray[np.float32]:
     """Rows for words without a vector, float32 [len(tokens), dim].
 
     Args:
-        policy: ``zeros``; ``mean``, the mean of the matched rows; or ``normal``, a draw from
-            the normal distribution with the mean and deviation of the matched rows, which
-            depends on the word alone.
+        policy: ``zeros``; ``mean``, the mean of the matched rows; ``normal``, a draw from the
+            normal distribution with the mean and deviation of the matched rows, which depends
+            on the word and the seed alone; or ``subword``, which is zeros for the words that
+            have no n-grams either.
         tokens: the words.
         mean: float64 [dim].
         deviation: float64 [dim].
+        seed: of the draws.
     """
     rows = np.zeros((len(tokens), len(mean)), np.float32)
     if policy == MEAN:
         rows[:] = mean
     elif policy == NORMAL:
+        salt = seed.to_bytes(16, "little", signed=True)
         for row, token in zip(rows, tokens, strict=True):
-            key = hashlib.blake2b(token.encode(), digest_size=16).digest()
+            key = hashlib.blake2b(token.encode(), digest_size=16, salt=salt).digest()
             draws = np.random.Generator(np.random.Philox(key=np.frombuffer(key, "<u8")))
             row[:] = mean + deviation * draws.standard_normal(len(mean))
     return rows

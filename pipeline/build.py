@@ -87,7 +87,7 @@ def draft_manifest(config: BuildConfig, plan: Plan) -> Draft:
         fingerprints=plan.fingerprints,
         splits=plan.splits,
         matrix=MatrixSpec(
-            plan.dim, config.dtype, config.matrix_format, config.matrix_shards, config.oov
+            plan.parts, config.dtype, config.matrix_format, config.matrix_shards, config.oov_seed
         ),
         examples=ExampleSpec(
             max_length=config.max_length,

@@ -33,8 +33,10 @@ class BuildConfig:
     vector_tokens: int = 0
     combine: str = "first"
     fallback: list[str] = dataclasses.field(default_factory=lambda: ["exact"])
-    oov: str = "zeros"
+    oov: list[str] = dataclasses.field(default_factory=lambda: ["zeros"])
+    oov_seed: int = 0
     unk_token: str | None = None
+    unicode_errors: str = "skip"
     dtype: str = "float32"
     matrix_shards: int | None = None
     matrix_format: str = "npy"
@@ -54,4 +56,5 @@ class BuildConfig:
         for place in ("output", "run_id", "range_bytes"):
             del values[place]
         values["max_reject_fraction"] = list(self.max_reject_fraction)
+        values["oov"] = ",".join(self.oov)
         return values

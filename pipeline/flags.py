@@ -17,22 +17,19 @@ from formats.errors import UsageError
 from formats.oov import POLICIES
 from formats.splits import parse_splits
 from formats.vectors.forms import RULES
+from formats.vectors.unicode_errors import UNICODE_ERRORS
 from pipeline.config import BuildConfig
 from transforms.storage import read_file
+from transforms.write_matrix import COMBINE, CONCAT
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-_COMMA_SEPARATED = ("vocabulary_splits", "fallback", "max_reject_fraction")
+_COMMA_SEPARATED = ("vocabulary_splits", "fallback", "max_reject_fraction", "oov")
 # These concern how the command is called, and mean nothing in a file.
 _LINE_ONLY = ("config", "help", "verbose")
-# What the design names but this version does not do.
-_LATER = {
-    "combine": ("concat",),
-    "oov": ("subword",),
-}
 
 
 class FlagParser(argparse.ArgumentParser):
@@ -129,13 +126,19 @@ def _build_parser() -> FlagParser:
     matrix = parser.add_argument_group("embedding matrix")
     add = matrix.add_argument
     add("--vectors", action="append", metavar="PATH[#MEMBER]", help="GloVe, word2vec or fastText "
-        ".vec file, plain, .gz or .zip; repeatable, earlier wins")  # fmt: skip
-    add("--combine", type=_one_of("combine", ("first",)), help="first: earlier source wins")
+        ".vec or .bin file, plain, .gz or .zip; repeatable")  # fmt: skip
+    add("--combine", choices=COMBINE, help="first: an earlier file wins; concat: side by side; "
+        "first")  # fmt: skip
     add("--fallback", type=_fallback, metavar="RULE[,RULE...]",
         help=f"forms under which a token is looked up, in order: {', '.join(RULES)}; "
         "exact")  # fmt: skip
-    add("--oov", type=_one_of("oov", POLICIES), help="rows of words without a vector: zeros, "
-        "normal or mean; zeros")  # fmt: skip
+    add("--oov", type=_one_or_several(POLICIES), metavar="POLICY[,POLICY...]", help="rows of words "
+        "without a vector: zeros, normal, mean or subword (fastText .bin only); with --combine "
+        "concat one for each file; zeros")  # fmt: skip
+    add("--oov_seed", type=at_least(0), help="of the rows that --oov normal draws; 0")
+    add("--unicode_errors", choices=UNICODE_ERRORS, help="tokens of the vector files that are not "
+        "UTF-8: strict fails, replace puts U+FFFD in the place of their bad bytes, skip passes "
+        "over them; skip")  # fmt: skip
     add("--unk_token", metavar="TOKEN", help="what the vector files call their vector for unknown "
         "words, which becomes the row of [UNK]; the first of <unk>, unk and UNK that is "
         "there")  # fmt: skip
@@ -243,6 +246,10 @@ def _check_together(config: BuildConfig, parser: FlagParser) -> None:
     if text == ("label" if config.label_column is None else config.label_column):
         parser.error(f"--text_column and --label_column both name {text}; give --label_column "
                      "too, empty for a corpus without labels")  # fmt: skip
+    several = len(config.vectors) if config.combine == CONCAT else 1
+    if len(config.oov) not in (1, several):
+        parser.error(f"--oov names {len(config.oov)} policies; give one, or with --combine concat "
+                     "one for each --vectors")  # fmt: skip
     if config.shuffle_seed is None and config.example_shards is not None:
         parser.error("--example_shards can't be given with --shuffle_seed none, where each range "
                      "of the input writes its own shard")  # fmt: skip
@@ -288,22 +295,19 @@ def split_names(text: str) -> list[str]:
     return [name for name in SPLITS if name in names]
 
 
-def _one_of(flag: str, choices: Sequence[str]) -> Callable[[str], str]:
-    def convert(text: str) -> str:
-        if text in _LATER[flag]:
-            raise argparse.ArgumentTypeError(f"{text} is not in this version")
-        if text not in choices:
-            raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(choices)}")
-        return text
+def _one_or_several(choices: Sequence[str]) -> Callable[[str], list[str]]:
+    def convert(text: str) -> list[str]:
+        names = text.split(",")
+        for name in names:
+            if name not in choices:
+                raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(choices)}")
+        return names
 
     return convert
 
 
 def _fallback(text: str) -> list[str]:
-    rules = text.split(",")
-    for rule in rules:
-        if rule not in RULES:
-            raise argparse.ArgumentTypeError(f"{rule!r} is none of {', '.join(RULES)}")
+    rules = _one_or_several(RULES)(text)
     if len(set(rules)) < len(rules):
         raise argparse.ArgumentTypeError(f"{text!r} names a rule twice")
     return rules

@@ -9,9 +9,10 @@ import pyarrow as pa
 
 from formats.dataset.vocabulary import read_vocabulary_text
 from formats.errors import UsageError
+from formats.oov import SUBWORD
 from formats.vectors.forms import UNK_TOKENS
 from pipeline.config import BuildConfig
-from pipeline.plan import Plan
+from pipeline.plan import Plan, subword_source
 from transforms.build_vocabulary import BuildVocabulary, CountTokens
 from transforms.encode_examples import EncodeExamples
 from transforms.join_vectors import JoinVectors
@@ -65,6 +66,8 @@ def add_build(pipeline: beam.Pipeline, config: BuildConfig, plan: Plan, draft: D
         config.max_reject_fraction[1],
         config.fallback,
         unk_tokens,
+        _subword_sources(plan),
+        config.unicode_errors,
     )
     matrix = joined | WriteEmbeddingMatrix(vocabulary, draft.matrix, output, run_id)
     written_vocabulary = vocabulary | WriteVocabulary(
@@ -124,7 +127,14 @@ def _given_vocabulary(pipeline: beam.Pipeline, config: BuildConfig) -> Any:
 def _vector_tokens(pipeline: beam.Pipeline, config: BuildConfig, plan: Plan) -> Any:
     if not config.vector_tokens:
         return None
-    return pipeline | TakeVectorTokens(plan.sources, config.vector_tokens)
+    return pipeline | TakeVectorTokens(plan.sources, config.vector_tokens, config.unicode_errors)
+
+
+def _subword_sources(plan: Plan) -> list[int]:
+    """The models that make vectors of subwords, by their ordinals."""
+    wanting = [part for part in plan.parts if part.oov == SUBWORD]
+    makers = [subword_source(part, plan.sources) for part in wanting]
+    return [maker for maker in makers if maker is not None]
 
 
 def source_names(plan: Plan) -> list[str]:

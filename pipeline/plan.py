@@ -14,10 +14,12 @@ from formats.corpus.plan import CorpusFile, plan_corpus
 from formats.corpus.ranges import CorpusRange
 from formats.dataset.manifest import CorpusInput
 from formats.errors import UsageError
+from formats.oov import SUBWORD
 from formats.vectors.containers import split_member
 from formats.vectors.source import VectorSource, demand_equal_dimensions, open_source
 from pipeline.config import BuildConfig
 from transforms.storage import StoredFile, is_local, join, match_files, open_file
+from transforms.write_matrix import FIRST, MatrixPart
 
 _FINGERPRINT_BYTES = 64 << 10
 
@@ -32,7 +34,7 @@ class Plan(NamedTuple):
         splits: the splits that examples can get into.
         sources: the vector files.
         fingerprints: by source, what identifies its content.
-        dim: dimensions of a row of the embedding matrix.
+        parts: what stands side by side in a row of the embedding matrix.
         corpus_bytes: bytes of the corpus files as they are stored.
         vector_bytes: bytes of the vector files as they are stored.
         warnings: what the user should know of the inputs.
@@ -44,7 +46,7 @@ class Plan(NamedTuple):
     splits: list[str]
     sources: list[VectorSource]
     fingerprints: list[str]
-    dim: int
+    parts: tuple[MatrixPart, ...]
     corpus_bytes: int
     vector_bytes: int
     warnings: list[str]
@@ -124,7 +126,7 @@ def _plan(config: BuildConfig) -> Plan:
         splits=_possible_splits(config, ranges),
         sources=sources,
         fingerprints=fingerprints,
-        dim=demand_equal_dimensions(sources),
+        parts=plan_parts(config, sources),
         corpus_bytes=sum(corpus.bytes for corpus in inputs),
         vector_bytes=sum(source.size for source in sources),
         warnings=warnings,
@@ -185,6 +187,45 @@ def _plan_vectors(specs: Sequence[str]) -> tuple[list[VectorSource], list[str]]:
         sources.append(open_source(ordinal, spec, file.size, open_file))
         fingerprints.append(_fingerprint([file]))
     return sources, fingerprints
+
+
+def plan_parts(config: BuildConfig, sources: Sequence[VectorSource]) -> tuple[MatrixPart, ...]:
+    """What stands side by side in a row of the embedding matrix.
+
+    Raises:
+        UsageError: files of different dimensions that should fill in for each other, or
+            subwords wanted of files that have none.
+    """
+    if config.combine == FIRST:
+        dim = demand_equal_dimensions(sources)
+        ordinals = tuple(source.ordinal for source in sources)
+        parts = [MatrixPart(ordinals, dim, config.oov[0])]
+    else:
+        policies = config.oov * (len(sources) if len(config.oov) == 1 else 1)
+        parts = [
+            MatrixPart((source.ordinal,), source.layout.dim, policy)
+            for source, policy in zip(sources, policies, strict=True)
+        ]
+    for part in parts:
+        if part.oov == SUBWORD and subword_source(part, sources) is None:
+            names = ", ".join(sources[ordinal].name for ordinal in part.sources)
+            raise UsageError(
+                "--oov subword: needs a fastText model (.bin) with character n-grams, but "
+                f"{names} has none; give one, or another --oov for it"
+            )
+    return tuple(parts)
+
+
+def subword_source(part: MatrixPart, sources: Sequence[VectorSource]) -> int | None:
+    """The first source of a part that can make vectors of subwords."""
+    return next(
+        (
+            ordinal
+            for ordinal in part.sources
+            if (model := sources[ordinal].model) is not None and model.head.has_ngrams
+        ),
+        None,
+    )
 
 
 def _possible_splits(config: BuildConfig, ranges: Sequence[CorpusRange]) -> list[str]:

@@ -27,7 +27,10 @@ from formats.dataset.manifest import (
 from formats.dataset.paths import MANIFEST_PATH, run_manifest_path
 from formats.dataset.rejects import read_rejects
 from formats.dataset.rules import (
+    WRONG_RULES,
+    ZeroColumns,
     broken_example_rules,
+    expected_zeros,
     matrix_problems,
     vocabulary_problems,
 )
@@ -39,7 +42,6 @@ from formats.dataset.vocabulary import (
     read_vocabulary_text,
 )
 from formats.errors import DataError
-from formats.oov import ZEROS
 from transforms.storage import join, open_file
 
 _READ_BYTES = 1 << 20
@@ -183,8 +185,10 @@ class _Verification:
         if table is not None:
             if tokens is not None and not table.column("token").combine_chunks().equals(tokens):
                 self._report(f"{info.parquet_path}: its tokens are not those of {info.path}")
-            for problem in vocabulary_problems(table, manifest.config):
+            for problem in vocabulary_problems(table, manifest):
                 self._report(f"{info.parquet_path}: {problem}")
+                if problem == WRONG_RULES:
+                    return tokens, None
             self._check_coverage(manifest, table)
         return tokens, table
 
@@ -199,9 +203,9 @@ class _Verification:
             stated = getattr(published, key)
             self._expect(f"{MANIFEST_PATH}: coverage.{key} against the vocabulary", found, stated)
         self._expect(
-            f"{MANIFEST_PATH}: inputs.vectors: sum of matched",
-            published.matched,
-            sum(source.matched for source in manifest.inputs.vectors),
+            f"{MANIFEST_PATH}: inputs.vectors: matched, against the vocabulary",
+            list(measured.by_source.values()),
+            [source.matched for source in manifest.inputs.vectors],
         )
 
     def _check_matrix(self, manifest: Manifest, tokens: Any, table: Any) -> None:
@@ -212,16 +216,16 @@ class _Verification:
         if embeddings.format not in (NPY, PARQUET):
             self._report(f"{place}.format: expected npy or parquet, found {embeddings.format!r}")
             return
-        matched = None if table is None else table.column("matched").to_numpy()
+        zeros = None if table is None else expected_zeros(table, manifest)
         row = 0
         for number, shard in enumerate(embeddings.shards):
             self._expect(f"{place}.shards[{number}].first_row", row, shard.first_row)
-            self._attempt(shard.path, self._check_matrix_shard, manifest, shard, tokens, matched)
+            self._attempt(shard.path, self._check_matrix_shard, manifest, shard, tokens, zeros)
             row = shard.first_row + shard.rows
         self._expect(f"{place}.rows against its shards", row, embeddings.rows)
 
     def _check_matrix_shard(
-        self, manifest: Manifest, shard: EmbeddingShard, tokens: Any, matched: Any
+        self, manifest: Manifest, shard: EmbeddingShard, tokens: Any, zeros: Any
     ) -> None:
         embeddings = manifest.embeddings
         with self._open(shard.path) as file:
@@ -233,20 +237,22 @@ class _Verification:
             for block in opened.blocks:
                 for problem in matrix_problems(block, row, tokens):
                     self._report(f"{shard.path}: {problem}")
-                if matched is not None and embeddings.oov == ZEROS:
-                    self._check_zeros(manifest, shard.path, block, row, matched)
+                if zeros is not None:
+                    self._check_zeros(shard.path, block, row, zeros)
                 row += len(block.vectors)
 
     def _check_zeros(
-        self, manifest: Manifest, path: str, block: ShardBlock, row: int, matched: Any
+        self, path: str, block: ShardBlock, row: int, zeros: list[ZeroColumns]
     ) -> None:
-        missing = ~matched[row : row + len(block.vectors)]
-        if manifest.vocabulary.unk_token is not None and row <= OOV_ID < row + len(missing):
-            missing[OOV_ID - row] = False
-        wrong = block.vectors[: len(missing)].any(axis=1) & missing
-        if wrong.any():
-            self._report(f"{path}: row {row + int(wrong.argmax())}: expected zeros, as its token "
-                         "has no vector and embeddings.oov is zeros, found others")  # fmt: skip
+        for part in zeros:
+            missing = part.rows[row : row + len(block.vectors)]
+            columns = block.vectors[: len(missing), part.first : part.last]
+            wrong = columns.any(axis=1) & missing
+            if wrong.any():
+                self._report(
+                    f"{path}: row {row + int(wrong.argmax())}: expected zeros, as its token has "
+                    "no vector and embeddings.oov is zeros, found others"
+                )
 
     def _check_examples(self, manifest: Manifest) -> None:
         examples, labels = manifest.examples, manifest.labels

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam.pvalue import AsIter, AsSingleton, TaggedOutput
-from apache_beam.utils.shared import Shared
 
 from formats.blocks import REJECTS as REJECT_SCHEMA
 from formats.errors import DataError
 from formats.vectors.containers import PLAIN
-from formats.vectors.forms import EXACT, Lookup, make_lookup
+from formats.vectors.forms import EXACT
 from formats.vectors.hits import find_rows, gather_blocks, parse_vectors
 from formats.vectors.joined import joined_block
 from formats.vectors.layout import BINARY
 from formats.vectors.proof import judge
 from formats.vectors.records import RangeReport
 from formats.vectors.source import VectorRange, VectorSource, cut_ranges, read_range, whole_range
+from formats.vectors.unicode_errors import SKIP
 from transforms.progress import StageProgress
+from transforms.shared_lookup import SharedLookup
 from transforms.storage import open_file
+from transforms.sum_subwords import SumSubwords
 
 _PACKED, _REPORTS, _REJECTS = "packed", "reports", "rejects"
 _BLOCK_BYTES = 4 << 20
@@ -38,6 +40,7 @@ class JoinedSource(NamedTuple):
         warnings: irregularities that were read around.
         problem: why the ranges did not add up, if it must still be read in order, else empty.
         rejects: rows that were wanted but are no vectors, by reason.
+        duplicates: wanted tokens that came again, if that was found while reading.
     """
 
     ordinal: int
@@ -46,6 +49,7 @@ class JoinedSource(NamedTuple):
     warnings: list[str]
     problem: str
     rejects: dict[str, int]
+    duplicates: int = 0
 
 
 class JoinedVectors(NamedTuple):
@@ -62,40 +66,16 @@ class JoinedVectors(NamedTuple):
     rejects: Any
 
 
-class SharedLookup:
-    """The lookup of a vocabulary, made once in each worker process.
-
-    Args:
-        rules: as ``formats.vectors.forms.make_lookup`` takes them.
-        unk_tokens: the same.
-    """
-
-    def __init__(self, rules: Sequence[str], unk_tokens: Sequence[str]) -> None:
-        self._arguments = tuple(rules), tuple(unk_tokens)
-        self._shared = Shared()
-
-    def of(self, vocabulary: Any) -> Lookup:
-        """The lookup of a block of ``formats.blocks.VOCABULARY``."""
-        made = self._shared.acquire(
-            lambda: _Holder(make_lookup(vocabulary.column("token"), *self._arguments))
-        )
-        return cast(_Holder, made).lookup
-
-
-class _Holder:
-    """What workers share must be able to have weak references; a tuple is not."""
-
-    def __init__(self, lookup: Lookup) -> None:
-        self.lookup = lookup
-
-
 @beam.typehints.with_output_types(pa.RecordBatch, packed=pa.RecordBatch, reports=RangeReport)
 class _ScanRange(beam.DoFn):
     """Finds the rows of the vocabulary's tokens in a range, and reads no float of them."""
 
-    def __init__(self, sources: Sequence[VectorSource], lookup: SharedLookup) -> None:
+    def __init__(
+        self, sources: Sequence[VectorSource], lookup: SharedLookup, unicode_errors: str
+    ) -> None:
         self._sources = sources
         self._lookup = lookup
+        self._unicode_errors = unicode_errors
         self._progress = StageProgress("JoinVectors")
 
     def process(self, work: VectorRange, vocabulary: Any) -> Iterator[Any]:
@@ -119,7 +99,14 @@ class _ScanRange(beam.DoFn):
                 reports.append(records)
             else:
                 self._progress.add(read=len(records.data), records=len(records.tokens))
-                yield find_rows(records, forms, work.source, work.attempt)
+                yield find_rows(
+                    records,
+                    forms,
+                    work.source,
+                    work.attempt,
+                    unicode_errors=self._unicode_errors,
+                    name=source.name,
+                )
 
 
 @beam.typehints.with_output_types(pa.RecordBatch, rejects=tuple[int, int, pa.RecordBatch])
@@ -150,7 +137,7 @@ class JoinVectors(beam.PTransform[Any, Any]):
     Takes a PCollection with one block, the vocabulary, and gives ``JoinedVectors``. A plain file
     is read in byte ranges. A packed one is decompressed by one worker, and the rows that were
     found in it go to all workers for the reading of their floats. A word2vec binary whose
-    ranges do not add up is read once more, in order.
+    ranges do not add up is read once more, in order. A fastText model is read by ``SumSubwords``.
 
     Args:
         sources: the vector files; an earlier one wins.
@@ -159,9 +146,14 @@ class JoinVectors(beam.PTransform[Any, Any]):
             vector of finite floats.
         rules: the forms under which a token is looked up (``formats.vectors.forms``), in order.
         unk_tokens: what a file may call its vector for unknown words, in order.
+        subword: ordinals of the fastText models that make vectors of n-grams for tokens that
+            they don't know.
+        unicode_errors: what is done with tokens of the files that are not UTF-8
+            (``formats.vectors.unicode_errors``).
 
     Raises:
-        DataError: in the worker, for a file that is damaged, or has more such rows.
+        DataError: in the worker, for a file that is damaged, or has more such rows, or a token
+            that is not UTF-8 if that is an error.
     """
 
     def __init__(
@@ -171,18 +163,29 @@ class JoinVectors(beam.PTransform[Any, Any]):
         max_reject_fraction: float = 0.0,
         rules: Sequence[str] = (EXACT,),
         unk_tokens: Sequence[str] = (),
+        subword: Collection[int] = (),
+        unicode_errors: str = SKIP,
     ) -> None:
         super().__init__()
         self._sources = list(sources)
         self._range_bytes = range_bytes
         self._max_reject_fraction = max_reject_fraction
         self._lookup = SharedLookup(rules, unk_tokens)
+        self._subword = subword
+        self._unicode_errors = unicode_errors
 
     def expand(self, vocabulary: Any) -> JoinedVectors:
         sources = self._sources
-        ranges = [work for source in sources for work in cut_ranges(source, self._range_bytes)]
+        ranges = [
+            work
+            for source in sources
+            if source.model is None
+            for work in cut_ranges(source, self._range_bytes)
+        ]
         work = vocabulary.pipeline | "Ranges" >> beam.Create(ranges)
         found, reports = self._scan(work, vocabulary, "")
+        made, model_reports = self._sum_subwords(vocabulary)
+        reports = (reports, *model_reports) | "AllReports" >> beam.Flatten()
         judged = self._judge(vocabulary.pipeline, reports, "Prove")
         if any(map(_can_lose_its_place, sources)):
             again = judged | "ReadAgain" >> beam.FlatMap(_ranges_to_read_again, sources)
@@ -208,14 +211,23 @@ class JoinVectors(beam.PTransform[Any, Any]):
             | "ThatCount" >> beam.Filter(_counts, AsSingleton(checked))
             | "RejectBlocks" >> beam.Map(_reject_block).with_output_types(pa.RecordBatch)
         )
-        return JoinedVectors(parsed.vectors, checked, rejects)
+        vectors = (parsed.vectors, *made) | "AllVectors" >> beam.Flatten()
+        return JoinedVectors(vectors, checked, rejects)
+
+    def _sum_subwords(self, vocabulary: Any) -> tuple[list[Any], list[Any]]:
+        if all(source.model is None for source in self._sources):
+            return [], []
+        made = vocabulary | SumSubwords(
+            self._sources, self._range_bytes, self._lookup, self._subword, self._unicode_errors
+        )
+        return [made.vectors], [made.reports]
 
     def _scan(self, work: Any, vocabulary: Any, label: str) -> tuple[list[Any], Any]:
         scanned = work | f"ScanRanges{label}" >> beam.ParDo(
-            _ScanRange(self._sources, self._lookup), AsSingleton(vocabulary)
+            _ScanRange(self._sources, self._lookup, self._unicode_errors), AsSingleton(vocabulary)
         ).with_outputs(_PACKED, _REPORTS, main="found")
         found = [scanned.found]
-        if not label and any(source.container.kind != PLAIN for source in self._sources):
+        if not label and any(map(_is_scanned_whole, self._sources)):
             found.append(scanned[_PACKED] | "SpreadFound" >> beam.Reshuffle())
         return found, scanned[_REPORTS]
 
@@ -231,6 +243,10 @@ class JoinVectors(beam.PTransform[Any, Any]):
                 None if earlier is None else AsSingleton(earlier),
             )
         )
+
+
+def _is_scanned_whole(source: VectorSource) -> bool:
+    return source.model is None and source.container.kind != PLAIN
 
 
 def _can_lose_its_place(source: VectorSource) -> bool:
@@ -262,7 +278,10 @@ def _judge_sources(
                 f"{source.name}: its ranges did not add up ({earlier[source.ordinal].problem}), "
                 "so it was read in order by one worker"
             )
-        judged.append(JoinedSource(source.ordinal, attempt, verdict.rows, warnings, problem, {}))
+        duplicates = sum(report.duplicates for report in own)
+        judged.append(
+            JoinedSource(source.ordinal, attempt, verdict.rows, warnings, problem, {}, duplicates)
+        )
     return judged
 
 

@@ -156,7 +156,7 @@ def _vector_inputs(
             rows=joined.rows,
             dim=source.layout.dim,
             matched=vocabulary.coverage.by_source[names[source.ordinal]],
-            duplicates=vocabulary.duplicates.get(source.ordinal, 0),
+            duplicates=vocabulary.duplicates.get(source.ordinal, 0) + joined.duplicates,
         )
         for source, fingerprint, joined in zip(
             draft.sources, draft.fingerprints, sources, strict=True
@@ -172,8 +172,9 @@ def _embeddings(
         dim=spec.dim,
         dtype=spec.dtype,
         format=spec.format,
-        oov=spec.oov,
+        oov=",".join(part.oov for part in spec.parts),
         shards=sorted(shards, key=lambda shard: shard.first_row),
+        subword=vocabulary.subword,
     )
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from formats.vectors.source import VectorSource
 from formats.vectors.tokens import first_tokens
+from formats.vectors.unicode_errors import SKIP
 from transforms.storage import open_file
 
 
@@ -23,21 +24,29 @@ class TakeVectorTokens(beam.PTransform[Any, Any]):
         sources: the vector files, in their order.
         number: how many distinct tokens are taken; a later file is read only when the earlier
             ones hold fewer.
+        unicode_errors: what is done with tokens that are not UTF-8
+            (``formats.vectors.unicode_errors``).
     """
 
-    def __init__(self, sources: Sequence[VectorSource], number: int) -> None:
+    def __init__(
+        self, sources: Sequence[VectorSource], number: int, unicode_errors: str = SKIP
+    ) -> None:
         super().__init__()
         self._sources = list(sources)
         self._number = number
+        self._unicode_errors = unicode_errors
 
     def expand(self, pipeline: Any) -> Any:
         return (
             pipeline
             | "Once" >> beam.Create([self._number])
-            | "FirstTokens" >> beam.Map(_take, self._sources).with_output_types(pa.RecordBatch)
+            | "FirstTokens"
+            >> beam.Map(_take, self._sources, self._unicode_errors).with_output_types(
+                pa.RecordBatch
+            )
         )
 
 
-def _take(number: int, sources: Sequence[VectorSource]) -> Any:
-    tokens = first_tokens(sources, number, open_file)
+def _take(number: int, sources: Sequence[VectorSource], unicode_errors: str) -> Any:
+    tokens = first_tokens(sources, number, open_file, unicode_errors=unicode_errors)
     return pa.record_batch([pa.array(tokens, pa.string())], ["token"])

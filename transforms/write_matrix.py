@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -14,31 +15,62 @@ from formats.dataset.embedding_matrix import default_shards, shard_bounds, write
 from formats.dataset.manifest import EmbeddingShard
 from formats.dataset.paths import embedding_shard_path
 from formats.dataset.vocabulary import OOV_ID, PAD_ID
-from formats.oov import MEAN, NORMAL, Moments, mean_and_deviation, oov_vectors, sum_moments
-from formats.vectors.joined import ShardRows, choose_rows, split_block
+from formats.oov import (
+    MEAN,
+    NORMAL,
+    SUBWORD,
+    Moments,
+    mean_and_deviation,
+    oov_vectors,
+    sum_moments,
+)
+from formats.vectors.joined import ShardRows, choose_rows, of_sources, split_block, subword_rows
 from transforms.join_vectors import JoinedSource
 from transforms.progress import StageProgress
 from transforms.storage import create_file, join
 
+# How several vector files make one row: an earlier one wins, or all stand side by side.
+FIRST, CONCAT = "first", "concat"
+COMBINE = (FIRST, CONCAT)
+
 _SERVED = "served"
+
+
+class MatrixPart(NamedTuple):
+    """Columns of the embedding matrix, and the vector files that they come from.
+
+    Attributes:
+        sources: ordinals of the files; an earlier one wins, a later one fills in.
+        dim: dimensions of their vectors.
+        oov: policy for the rows of words that none of them has.
+    """
+
+    sources: tuple[int, ...]
+    dim: int
+    oov: str
 
 
 class MatrixSpec(NamedTuple):
     """What the embedding matrix is to be.
 
     Attributes:
-        dim: dimensions of a row.
+        parts: what stands side by side in a row.
         dtype: ``float32`` or ``float16``.
-        format: ``npy`` or ``parquet``.
+        format: one of ``formats.dataset.embedding_matrix``.
         shards: number of files; None for one a 64 MiB.
-        oov: policy for the rows of words without a vector.
+        oov_seed: of the rows that are drawn.
     """
 
-    dim: int
+    parts: tuple[MatrixPart, ...]
     dtype: str
     format: str
     shards: int | None
-    oov: str
+    oov_seed: int = 0
+
+    @property
+    def dim(self) -> int:
+        """Dimensions of a row."""
+        return sum(part.dim for part in self.parts)
 
     def bounds(self, rows: int) -> Any:
         """First row of each shard, and behind them the number of rows; int64."""
@@ -52,14 +84,19 @@ class ServedRows(NamedTuple):
 
     Attributes:
         first_row: the shard's first row.
-        sources: int32 bytes, for each row its source, or -1 where none has the token.
-        rules: int8 bytes, for each row the rule by which it was found, or -1.
+        rows: how many rows it has.
+        sources: int32 bytes [parts, rows], for each part and row the source, or -1 where none
+            of the part's has the token.
+        rules: int8 bytes [parts, rows], the rule by which it was found, or -1.
+        subword: how many rows were made of subwords in some part.
         duplicates: by source, rows that repeat a token.
     """
 
     first_row: int
+    rows: int
     sources: bytes
     rules: bytes
+    subword: int
     duplicates: dict[int, int]
 
 
@@ -101,9 +138,9 @@ class WriteEmbeddingMatrix(beam.PTransform[Any, Any]):
         shards = (hits, all_shards) | "Flatten" >> beam.Flatten() | "Group" >> beam.GroupByKey()
         sources = AsSingleton(joined.sources)
         moments: Any = []
-        if spec.oov in (MEAN, NORMAL):
+        if any(part.oov in (MEAN, NORMAL) for part in spec.parts):
             moments = AsIter(
-                shards | "SumMatched" >> beam.Map(_sum_shard, vocabulary, sources, spec)
+                shards | "SumMatched" >> beam.FlatMap(_sum_shard, vocabulary, sources, spec)
             )
         written = shards | "WriteShards" >> beam.ParDo(
             _WriteShard(spec, self._output, self._run_id), vocabulary, sources, moments
@@ -120,18 +157,31 @@ def _empty_shards(vocabulary: pa.RecordBatch, spec: MatrixSpec) -> Iterator[tupl
         yield shard, _NO_HITS
 
 
+class _Shard(NamedTuple):
+    """The rows of one shard: what was chosen for them, by parts, and all that was found."""
+
+    first_row: int
+    rows: int
+    chosen: list[ShardRows]
+    found: list[Any]
+
+
 def _choose(
     shard_and_hits: tuple[int, Iterable[Any]],
     vocabulary: Any,
     sources: list[JoinedSource],
     spec: MatrixSpec,
-) -> tuple[int, ShardRows]:
+) -> _Shard:
     shard, hits = shard_and_hits
     bounds = spec.bounds(vocabulary.num_rows)
     first_row, rows = int(bounds[shard]), int(bounds[shard + 1] - bounds[shard])
     attempts = {source.ordinal: source.attempt for source in sources}
     found = [block for block in hits if block.num_columns]
-    return first_row, choose_rows(found, first_row, rows, spec.dim, attempts)
+    chosen = [
+        choose_rows(of_sources(found, part.sources), first_row, rows, part.dim, attempts)
+        for part in spec.parts
+    ]
+    return _Shard(first_row, rows, chosen, found)
 
 
 def _sum_shard(
@@ -139,12 +189,13 @@ def _sum_shard(
     vocabulary: Any,
     sources: list[JoinedSource],
     spec: MatrixSpec,
-) -> Moments:
-    first_row, chosen = _choose(shard_and_hits, vocabulary, sources, spec)
-    matched = chosen.sources >= 0
-    # The file's own row for unknown words is none of a word.
-    matched[: max(OOV_ID + 1 - first_row, 0)] = False
-    return sum_moments(chosen.vectors[matched], first_row)
+) -> Iterator[tuple[int, Moments]]:
+    shard = _choose(shard_and_hits, vocabulary, sources, spec)
+    for number, chosen in enumerate(shard.chosen):
+        matched = chosen.sources >= 0
+        # The file's own row for unknown words is none of a word.
+        matched[: max(OOV_ID + 1 - shard.first_row, 0)] = False
+        yield number, sum_moments(chosen.vectors[matched], shard.first_row)
 
 
 class _WriteShard(beam.DoFn):
@@ -159,33 +210,63 @@ class _WriteShard(beam.DoFn):
         shard_and_hits: tuple[int, Iterable[Any]],
         vocabulary: Any,
         sources: list[JoinedSource],
-        moments: Iterable[Moments],
+        moments: Iterable[tuple[int, Moments]],
     ) -> Iterator[Any]:
-        shard, spec = shard_and_hits[0], self._spec
-        first_row, chosen = _choose(shard_and_hits, vocabulary, sources, spec)
-        self._fill_oov(chosen, first_row, vocabulary, moments)
-        rows = len(chosen.vectors)
+        shard, spec = _choose(shard_and_hits, vocabulary, sources, self._spec), self._spec
+        token = vocabulary.column("token")
+        of_part: list[list[Moments]] = [[] for _ in spec.parts]
+        for number, of_shard in moments:
+            of_part[number].append(of_shard)
+        made = np.zeros(shard.rows, bool)
+        for part, own in enumerate(of_part):
+            self._fill_oov(shard, part, token, own, made)
         shards = len(spec.bounds(vocabulary.num_rows)) - 1
-        path = embedding_shard_path(self._run_id, shard, shards, spec.format)
-        tokens = vocabulary.column("token")[first_row : first_row + rows]
+        path = embedding_shard_path(self._run_id, shard_and_hits[0], shards, spec.format)
         with create_file(join(self._output, path)) as file:
-            matrix = chosen.vectors.astype(spec.dtype, copy=False)
-            write_shard(file.stream, spec.format, matrix, first_row, tokens)
-        self._progress.add(read=file.size, records=rows)
-        yield EmbeddingShard(path, first_row, rows, file.size, file.sha256)
-        served = ServedRows(
-            first_row, chosen.sources.tobytes(), chosen.rules.tobytes(), chosen.duplicates
-        )
-        yield TaggedOutput(_SERVED, served)
+            matrix = np.hstack([chosen.vectors for chosen in shard.chosen])
+            tokens = token[shard.first_row : shard.first_row + shard.rows]
+            write_shard(
+                file.stream,
+                spec.format,
+                matrix.astype(spec.dtype, copy=False),
+                shard.first_row,
+                tokens,
+            )
+        self._progress.add(read=file.size, records=shard.rows)
+        yield EmbeddingShard(path, shard.first_row, shard.rows, file.size, file.sha256)
+        yield TaggedOutput(_SERVED, _served(shard, int(made.sum())))
 
     def _fill_oov(
-        self, chosen: ShardRows, first_row: int, vocabulary: Any, moments: Iterable[Moments]
+        self, shard: _Shard, number: int, token: Any, moments: list[Moments], made: Any
     ) -> None:
+        """Fills the rows of a part that have no vector; marks those that subwords made."""
+        part, chosen = self._spec.parts[number], shard.chosen[number]
         missing = np.flatnonzero(chosen.sources < 0)
-        missing = missing[missing + first_row != PAD_ID]
-        tokens = vocabulary.column("token").take(pa.array(missing + first_row)).to_pylist()
-        mean, deviation = mean_and_deviation(moments, self._spec.dim)
-        chosen.vectors[missing] = oov_vectors(self._spec.oov, tokens, mean, deviation)
+        missing = missing[missing + shard.first_row != PAD_ID]
+        tokens = token.take(pa.array(missing + shard.first_row)).to_pylist()
+        mean, deviation = mean_and_deviation(moments, part.dim)
+        chosen.vectors[missing] = oov_vectors(
+            part.oov, tokens, mean, deviation, self._spec.oov_seed
+        )
+        if part.oov == SUBWORD:
+            own = of_sources(shard.found, part.sources)
+            places, vectors = subword_rows(own, missing + shard.first_row, part.dim)
+            chosen.vectors[missing[places]] = vectors
+            made[missing[places]] = True
+
+
+def _served(shard: _Shard, subword: int) -> ServedRows:
+    duplicates: Counter[int] = Counter()
+    for chosen in shard.chosen:
+        duplicates.update(chosen.duplicates)
+    return ServedRows(
+        shard.first_row,
+        shard.rows,
+        np.stack([chosen.sources for chosen in shard.chosen]).tobytes(),
+        np.stack([chosen.rules for chosen in shard.chosen]).tobytes(),
+        subword,
+        dict(duplicates),
+    )
 
 
 _NO_HITS = pa.record_batch([], [])

@@ -30,11 +30,13 @@ class WrittenVocabulary(NamedTuple):
         info: the files.
         coverage: how much of the vocabulary has vectors.
         duplicates: by source, rows of the vocabulary's tokens that repeat one.
+        subword: tokens without a vector whose rows were made of subwords.
     """
 
     info: VocabularyInfo
     coverage: Coverage
     duplicates: dict[int, int]
+    subword: int
 
 
 class WriteVocabulary(beam.PTransform[Any, Any]):
@@ -78,8 +80,8 @@ def _write(
     run_id: str,
 ) -> WrittenVocabulary:
     parts = sorted(served, key=lambda part: part.first_row)
-    sources = np.frombuffer(b"".join(part.sources for part in parts), np.int32)
-    by_rule = np.frombuffer(b"".join(part.rules for part in parts), np.int8)
+    sources = np.hstack([_by_part(part.sources, np.int32, part.rows) for part in parts])
+    by_rule = np.hstack([_by_part(part.rules, np.int8, part.rows) for part in parts])
     duplicates: Counter[int] = Counter()
     for part in parts:
         duplicates.update(part.duplicates)
@@ -97,6 +99,20 @@ def _write(
         oov_id=OOV_ID,
         parquet_path=table_path,
         parquet_sha256=table_file.sha256,
-        unk_token=unk_tokens[by_rule[OOV_ID]] if sources[OOV_ID] >= 0 else None,
+        unk_token=_unk_token(by_rule[:, OOV_ID], unk_tokens),
     )
-    return WrittenVocabulary(info, measure_coverage(table, source_names, rules), dict(duplicates))
+    return WrittenVocabulary(
+        info,
+        measure_coverage(table, source_names, rules),
+        dict(duplicates),
+        sum(part.subword for part in parts),
+    )
+
+
+def _by_part(data: bytes, dtype: type[Any], rows: int) -> Any:
+    return np.frombuffer(data, dtype).reshape(-1, rows)
+
+
+def _unk_token(by_rule: Any, unk_tokens: Sequence[str]) -> str | None:
+    """What the first part that has a row for unknown words calls it."""
+    return next((unk_tokens[rule] for rule in by_rule.tolist() if rule >= 0), None)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from formats.dataset.manifest import Coverage
-from formats.dataset.vocabulary import OOV_ID, VOCABULARY_TABLE
+from formats.dataset.vocabulary import CONCAT_TABLE, OOV_ID, VOCABULARY_TABLE
 
 _TOP_OOV = 20
 
@@ -27,22 +27,31 @@ def vocabulary_table(
 
     Args:
         vocabulary: a batch of ``formats.blocks.VOCABULARY``, [PAD] and [UNK] included.
-        sources: int32 [size], ordinal of the source that serves each token; -1 for none.
+        sources: int32 [parts, size], for each part of a row of the matrix the ordinal of the
+            source that serves it; -1 for none. Several parts are one source each, side by side.
         source_names: what the sources are called.
-        by_rule: int8 [size], place of the rule by which each token was found; -1 for none.
+        by_rule: int8 [parts, size], place of the rule by which each token was found; -1 for none.
         rules: what the rules are called.
     """
-    matched = sources >= 0
+    found = sources >= 0
     # A file's own row for unknown words is none of a word.
-    matched[: OOV_ID + 1] = False
+    found[:, : OOV_ID + 1] = False
+    matched = np.asarray(found.any(axis=0))
+    first = found.argmax(axis=0), np.arange(found.shape[1])
+    rule_names = pa.array(rules, pa.string())
     columns = {
         "token": vocabulary.column("token"),
         "count": vocabulary.column("count"),
-        "source": pa.array(source_names, pa.string()).take(pa.array(sources, mask=~matched)),
-        "rule": pa.array(rules, pa.string()).take(pa.array(by_rule, mask=~matched)),
+        "source": pa.array(source_names, pa.string()).take(pa.array(sources[first], mask=~matched)),
+        "rule": rule_names.take(pa.array(by_rule[first], mask=~matched)),
         "matched": pa.array(matched),
     }
-    return pa.table(columns, schema=VOCABULARY_TABLE)
+    if len(sources) == 1:
+        return pa.table(columns, schema=VOCABULARY_TABLE)
+    each = rule_names.take(pa.array(by_rule.T.reshape(-1), mask=~found.T.reshape(-1)))
+    offsets = np.arange(found.shape[1] + 1, dtype=np.int32) * len(sources)
+    columns["rules"] = pa.ListArray.from_arrays(offsets, each)
+    return pa.table(columns, schema=CONCAT_TABLE)
 
 
 def measure_coverage(table: Any, source_names: Sequence[str], rules: Sequence[str]) -> Coverage:
@@ -63,12 +72,23 @@ def measure_coverage(table: Any, source_names: Sequence[str], rules: Sequence[st
         matched=matched.num_rows,
         type_coverage=_share(matched.num_rows, words.num_rows),
         token_coverage=_share(_total(matched), _total(words)),
-        by_source={name: 0 for name in source_names} | _counts(matched.column("source")),
+        by_source=_by_source(matched, source_names),
         by_rule={rule: 0 for rule in rules} | _counts(matched.column("rule")),
         top_oov=list(
             zip(top.column("token").to_pylist(), top.column("count").to_pylist(), strict=True)
         ),
     )
+
+
+def _by_source(matched: Any, source_names: Sequence[str]) -> dict[str, int]:
+    """How many tokens each source serves; of sources that stand side by side several serve one."""
+    if "rules" not in matched.column_names:
+        return {name: 0 for name in source_names} | _counts(matched.column("source"))
+    counts = {name: 0 for name in source_names}
+    for rules in matched.column("rules").to_pylist():
+        for name, rule in zip(source_names, rules, strict=False):
+            counts[name] += rule is not None
+    return counts
 
 
 def _share(part: int, whole: int) -> float:

@@ -107,7 +107,12 @@ class EmbeddingShard:
 
 @dataclasses.dataclass(frozen=True)
 class Embeddings:
-    """The embedding matrix, [rows, dim]."""
+    """The embedding matrix, [rows, dim].
+
+    ``oov`` is the policy for words without a vector, or several with commas between, one for
+    each vector file, where these stand side by side. ``subword`` counts the words without a
+    vector whose rows were made of subwords.
+    """
 
     rows: int
     dim: int
@@ -115,6 +120,7 @@ class Embeddings:
     format: str
     oov: str
     shards: list[EmbeddingShard]
+    subword: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,15 +14,24 @@ from formats.dataset.embedding_matrix import ShardBlock
 from formats.dataset.examples import POST, PRE, ParsedExamples
 from formats.dataset.manifest import Manifest
 from formats.dataset.vocabulary import OOV_ID, PAD_ID
+from formats.oov import ZEROS
+
+WRONG_RULES = "the column rules does not have an item for each vector file"
 
 
-def vocabulary_problems(table: Any, config: dict[str, Any]) -> Iterator[str]:
+def vocabulary_problems(table: Any, manifest: Manifest) -> Iterator[str]:
     """Yields what is wrong with the table of vocabulary.parquet.
 
     Args:
         table: as ``read_vocabulary_table`` gives it.
-        config: of the manifest; says how the vocabulary was chosen.
+        manifest: of the dataset.
     """
+    config = manifest.config
+    if "rules" in table.column_names:
+        items = pc.list_value_length(table.column("rules"))
+        if items.null_count or pc.any(pc.not_equal(items, len(manifest.inputs.vectors))).as_py():
+            yield WRONG_RULES
+            return
     counts = table.column("count").to_numpy()
     matched = table.column("matched").to_numpy()
     if (counts < 0).any():
@@ -36,6 +45,41 @@ def vocabulary_problems(table: Any, config: dict[str, Any]) -> Iterator[str]:
             yield f"id {row}: {column} and matched contradict each other"
     if config.get("vocabulary") is None:
         yield from _order_problems(table.slice(OOV_ID + 1), config)
+
+
+class ZeroColumns(NamedTuple):
+    """Columns ``[first, last)`` of the matrix, and bool [rows], the rows that are zero there."""
+
+    first: int
+    last: int
+    rows: npt.NDArray[np.bool_]
+
+
+def expected_zeros(table: Any, manifest: Manifest) -> list[ZeroColumns]:
+    """Where the matrix must be zero, because words without a vector have zeros there.
+
+    Args:
+        table: as ``read_vocabulary_table`` gives it.
+        manifest: of the dataset.
+    """
+    dim, policies = manifest.embeddings.dim, manifest.embeddings.oov.split(",")
+    if "rules" not in table.column_names:
+        matched = table.column("matched").to_numpy()
+        parts = [(dim, matched)]
+    else:
+        widths = [source.dim for source in manifest.inputs.vectors]
+        lists = table.column("rules").combine_chunks()
+        served = lists.flatten().is_valid().to_numpy(zero_copy_only=False)
+        parts = list(zip(widths, served.reshape(-1, len(widths)).T, strict=True))
+    zeros, first = [], 0
+    for (width, served_rows), policy in zip(parts, policies, strict=False):
+        missing = ~served_rows
+        # The files may have a vector for unknown words, of which the table does not tell.
+        missing[OOV_ID] &= manifest.vocabulary.unk_token is None
+        if policy == ZEROS:
+            zeros.append(ZeroColumns(first, first + width, missing))
+        first += width
+    return zeros
 
 
 def matrix_problems(block: ShardBlock, row: int, tokens: Any) -> Iterator[str]:

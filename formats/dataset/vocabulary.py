@@ -2,7 +2,7 @@
 
 ``vocabulary.txt`` is UTF-8, each token followed by 0x0A, its line number from 0 being its id.
 Only 0x0A ends a line: tokens may hold U+0085, U+2028 or 0x0D. ``vocabulary.parquet`` has a row
-for each id with the columns of ``VOCABULARY_TABLE``.
+for each id with the columns of ``VOCABULARY_TABLE``, or of ``CONCAT_TABLE``.
 """
 
 from __future__ import annotations
@@ -31,6 +31,10 @@ VOCABULARY_TABLE = pa.schema(
         pa.field("matched", pa.bool_(), nullable=False),
     ]
 )
+
+# Where several vector files stand side by side, `source` and `rule` are those of the first that has
+# the token, and `rules` has for each file, in their order, the rule that found it there, or null.
+CONCAT_TABLE = VOCABULARY_TABLE.append(pa.field("rules", pa.list_(pa.string())))
 
 _REMEDY = "mend the file or build it again"
 
@@ -112,15 +116,17 @@ def write_vocabulary_table(file: BinaryIO, table: Any) -> None:
 
     Args:
         file: writable binary file.
-        table: ``pa.Table`` or ``pa.RecordBatch`` with the columns of ``VOCABULARY_TABLE``.
+        table: ``pa.Table`` or ``pa.RecordBatch`` with the columns of ``VOCABULARY_TABLE`` or
+            ``CONCAT_TABLE``.
     """
-    columns = [table.column(field.name) for field in VOCABULARY_TABLE]
+    schema = _schema_of(table)
+    columns = [table.column(field.name) for field in schema]
     sink = pa.BufferOutputStream()
     pq.write_table(
-        pa.table(columns, schema=VOCABULARY_TABLE),
+        pa.table(columns, schema=schema),
         sink,
         compression="zstd",
-        use_dictionary=["source", "rule"],
+        use_dictionary=["source", "rule", "rules.list.element"],
     )
     file.write(sink.getvalue().to_pybytes())
 
@@ -129,7 +135,8 @@ def read_vocabulary_table(file: BinaryIO, name: str) -> Any:
     """Reads vocabulary.parquet.
 
     Returns:
-        ``pa.Table`` with the schema ``VOCABULARY_TABLE``; the row number is the id.
+        ``pa.Table`` with the schema ``VOCABULARY_TABLE`` or ``CONCAT_TABLE``; the row number is
+        the id.
 
     Raises:
         DataError: it is not Parquet, or its columns are others.
@@ -138,20 +145,23 @@ def read_vocabulary_table(file: BinaryIO, name: str) -> Any:
         table = pq.read_table(file)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{name}: can't be read as Parquet: {error}; {_REMEDY}") from error
-    wanted = {field.name: field.type for field in VOCABULARY_TABLE}
+    schema = _schema_of(table)
+    wanted = {field.name: field.type for field in schema}
     found = {field.name: field.type for field in table.schema}
     if found != wanted:
         raise damaged(name, "columns", expected=_columns(wanted), found=_columns(found),
                       remedy=_REMEDY)  # fmt: skip
     nulls = [
-        field.name
-        for field in VOCABULARY_TABLE
-        if not field.nullable and table.column(field.name).null_count
+        field.name for field in schema if not field.nullable and table.column(field.name).null_count
     ]
     if nulls:
         raise damaged(name, f"column {nulls[0]}", expected="a value in every row", found="nulls",
                       remedy=_REMEDY)  # fmt: skip
-    return table.select(list(wanted)).cast(VOCABULARY_TABLE).combine_chunks()
+    return table.select(list(wanted)).cast(schema).combine_chunks()
+
+
+def _schema_of(table: Any) -> Any:
+    return CONCAT_TABLE if "rules" in table.schema.names else VOCABULARY_TABLE
 
 
 def _columns(types: dict[str, Any]) -> str:

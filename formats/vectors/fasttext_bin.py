@@ -40,6 +40,7 @@ from typing import BinaryIO, NamedTuple
 
 from formats.errors import DataError
 from formats.vectors.model_reader import ModelReader
+from formats.vectors.unicode_errors import SKIP, readable_tokens
 
 CBOW, SKIP_GRAM, SUPERVISED = "cbow", "skip-gram", "supervised"
 
@@ -180,7 +181,9 @@ def read_words(stream: BinaryIO, *, name: str) -> Iterator[list[bytes]]:
     yield from reader.words(head.words, 0)
 
 
-def read_dictionary(stream: BinaryIO, wanted: Container[bytes], *, name: str) -> Dictionary:
+def read_dictionary(
+    stream: BinaryIO, wanted: Container[bytes], *, name: str, unicode_errors: str = SKIP
+) -> Dictionary:
     """Reads a model up to its input matrix, and keeps the rows of the wanted words.
 
     Memory is bounded by the wanted words. Where the stream is seekable, the file is also
@@ -190,17 +193,24 @@ def read_dictionary(stream: BinaryIO, wanted: Container[bytes], *, name: str) ->
         stream: the model from its first byte, decompressed.
         wanted: the words whose rows are asked for; a set or a dict's keys.
         name: what messages call the file.
+        unicode_errors: what is done with words that are not UTF-8
+            (``formats.vectors.unicode_errors``).
 
     Raises:
-        DataError: the file is no model that can be read rightly, such as a quantised one, or
-            is damaged.
+        DataError: the file is no model that can be read rightly, such as a quantised one, is
+            damaged, or holds a word that is not UTF-8 if that is an error.
     """
     reader = ModelReader(stream, name)
     head = _read_head(reader)
     ids: dict[bytes, int] = {}
     first = hits = 0
     for words in reader.words(head.words, 0):
-        for row, word in enumerate(words, first):
+
+        def place(index: int, first: int = first) -> str:
+            return f"dictionary entry {first + index + 1}"
+
+        readable = readable_tokens(words, unicode_errors, name, place)
+        for row, word in enumerate(readable, first):
             if word in wanted:
                 ids.setdefault(word, row)
                 hits += 1

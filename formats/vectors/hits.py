@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from formats.vectors.layout import BINARY, TEXT, drop_line_end
 from formats.vectors.records import Records
+from formats.vectors.unicode_errors import SKIP, readable_tokens
 
 # `form` is the number of what was looked up (``formats.vectors.forms``). `vector` is as it is
 # written in the file: the fields of a text row, or the bytes of the floats.
@@ -47,7 +48,15 @@ class ParsedVectors(NamedTuple):
     rejected: list[tuple[int, str]]
 
 
-def find_rows(records: Records, forms: Mapping[bytes, int], source: int, attempt: int) -> Any:
+def find_rows(
+    records: Records,
+    forms: Mapping[bytes, int],
+    source: int,
+    attempt: int,
+    *,
+    unicode_errors: str = SKIP,
+    name: str = "",
+) -> Any:
     """Picks the records whose token is wanted, as a batch of ``FOUND``.
 
     Args:
@@ -55,8 +64,20 @@ def find_rows(records: Records, forms: Mapping[bytes, int], source: int, attempt
         forms: UTF-8 of what is looked up, and its number.
         source: ordinal of the file.
         attempt: which reading of the file this is.
+        unicode_errors: what is done with tokens that are not UTF-8
+            (``formats.vectors.unicode_errors``).
+        name: what messages call the file.
+
+    Raises:
+        DataError: a token that is not UTF-8, if that is an error.
     """
-    found = list(map(forms.get, records.tokens))
+    tokens = readable_tokens(
+        records.tokens,
+        unicode_errors,
+        name,
+        lambda index: f"byte {records.offset + records.starts[index]}",
+    )
+    found = list(map(forms.get, tokens))
     hit = [form is not None for form in found]
     data, offset = records.data, records.offset
     positions: list[int] = []

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from formats.vectors.forms import Lookup
 
 Indices = npt.NDArray[np.int64]
+
+# In the place of a rule: the vector was made of the token's n-grams, and serves it only where no
+# source has one.
+SUBWORD = -1
 
 
 def joined_schema(dim: int) -> Any:
@@ -64,6 +69,27 @@ def joined_block(
     return pa.record_batch(columns, schema=joined_schema(vectors.shape[1]))
 
 
+def subword_block(
+    source: int, tokens: npt.NDArray[np.int32], vectors: npt.NDArray[np.float32]
+) -> Any:
+    """Gives vectors that were made of n-grams to the rows of the matrix that they may serve.
+
+    Args:
+        source: ordinal of the model.
+        tokens: int32 [n], rows of the matrix.
+        vectors: float32 [n, dim].
+    """
+    n = len(tokens)
+    columns = [
+        pa.array(tokens),
+        pa.array(np.full(n, source, np.int32)),
+        *(pa.array(np.full(n, value, np.int8)) for value in (0, SUBWORD, 0, 1)),
+        pa.array(np.full(n, -1, np.int64)),
+        pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), vectors.shape[1]),
+    ]
+    return pa.record_batch(columns, schema=joined_schema(vectors.shape[1]))
+
+
 def split_block(block: Any, bounds: npt.NDArray[np.int64]) -> list[tuple[int, Any]]:
     """Splits a block by the matrix shards that its rows belong to.
 
@@ -77,6 +103,13 @@ def split_block(block: Any, bounds: npt.NDArray[np.int64]) -> list[tuple[int, An
     shards = np.searchsorted(bounds, block.column("row").to_numpy(), side="right") - 1
     return [
         (shard, block.filter(pa.array(shards == shard))) for shard in np.unique(shards).tolist()
+    ]
+
+
+def of_sources(joined: Sequence[Any], sources: Collection[int]) -> list[Any]:
+    """Those of some joined blocks, each of which is of one source, that are of some sources."""
+    return [
+        block for block in joined if block.num_rows and block.column("source")[0].as_py() in sources
     ]
 
 
@@ -124,7 +157,7 @@ def choose_rows(
         table.column(name).to_numpy() for name in table.column_names[:-1]
     )
     wanted = np.array([attempts[number] for number in range(len(attempts))], np.int8)
-    valid = np.flatnonzero(attempt == wanted[source])
+    valid = np.flatnonzero((attempt == wanted[source]) & (rule != SUBWORD))
     keys = np.stack([row, source, rule, part, position.astype(np.int64)])[:, valid]
     order = valid[np.lexsort(keys[::-1])]
     same_part = _equals_before(order, row, source, rule, part)
@@ -143,6 +176,30 @@ def choose_rows(
     _copy_vectors(table.column("vector"), order[whole], shard.vectors, places[whole])
     _average_parts(table.column("vector"), order[~whole], shard.vectors, places[~whole])
     return shard._replace(duplicates=duplicates)
+
+
+def subword_rows(
+    joined: Sequence[Any], rows: Indices, dim: int
+) -> tuple[Indices, npt.NDArray[np.float32]]:
+    """The vectors that were made of n-grams for some rows of the matrix.
+
+    Args:
+        joined: joined blocks, in any order, of one source that makes such vectors.
+        rows: int64, rows of the matrix, ascending.
+        dim: dimensions of a vector.
+
+    Returns:
+        int64 [n], places in ``rows`` of those that have such a vector, and float32 [n, dim].
+    """
+    places: list[Indices] = [np.empty(0, np.int64)]
+    vectors: list[npt.NDArray[np.float32]] = [np.empty((0, dim), np.float32)]
+    for block in joined:
+        made = block.filter(pc.equal(block.column("rule"), SUBWORD))
+        row = made.column("row").to_numpy()
+        wanted = np.isin(row, rows)
+        places.append(np.searchsorted(rows, row[wanted]))
+        vectors.append(made.column("vector").flatten().to_numpy().reshape(-1, dim)[wanted])
+    return np.concatenate(places), np.concatenate(vectors)
 
 
 def _copy_vectors(

@@ -12,13 +12,12 @@ from formats.errors import DataError, damaged
 # Enough for some rows of any file in use: 300 dimensions take about 3 KiB of text.
 HEAD_BYTES = 1 << 20
 
-TEXT, BINARY = "text", "binary"
+TEXT, BINARY, FASTTEXT = "text", "binary", "fasttext"
 
 _HEADER = re.compile(rb"([0-9]{1,18}) ([0-9]{1,9}) ?\r?")
 _ROWS_TO_COMPARE = 100
 # Rare in the tokens of a text file; the floats of a binary file soon hold one.
 _CONTROL_BYTES = re.compile(rb"[\x00-\x08\x0e-\x1f]")
-_FASTTEXT_MAGIC = (793712314).to_bytes(4, "little")
 _CONVERT = "write it as text or word2vec binary, for instance with gensim's save_word2vec_format"
 # What is often found under the name of a vector file, by its first bytes.
 _KNOWN_STRANGERS = (
@@ -45,10 +44,11 @@ class Layout(NamedTuple):
     """How the rows of a vector file lie in it.
 
     Attributes:
-        kind: ``text`` or ``binary``.
+        kind: ``text``, ``binary`` or ``fasttext``.
         format: the name for people, such as ``GloVe text``.
         header_bytes: length of the header line with its newline; 0 without one.
-        rows: the rows that the header counts; -1 without a header.
+        rows: the rows that the header counts; -1 without a header. For a fastText model the
+            words of its dictionary.
         dim: dimensions of a vector.
     """
 
@@ -147,11 +147,6 @@ def _refuse_strangers(head: bytes, name: str) -> None:
     if not head:
         raise damaged(
             name, "byte 0", expected="a vector file", found="0 bytes", remedy="get it again"
-        )
-    if head.startswith(_FASTTEXT_MAGIC):
-        raise DataError(
-            f"{name}: a fastText model (.bin or quantised .ftz), which this version can't read; "
-            "use the .vec file that fastText wrote beside it"
         )
     if head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05":
         raise DataError(

@@ -43,6 +43,8 @@ class RangeReport(NamedTuple):
         last_token: token of the file's last row, when it belongs to this range.
         ends_with_newline: whether the file's last row, when it belongs here, ends as a row does.
         problem: why the range could not be read, else empty.
+        duplicates: wanted tokens that came again; counted here only where they are told apart
+            while reading.
     """
 
     source: int
@@ -54,3 +56,4 @@ class RangeReport(NamedTuple):
     last_token: bytes = b""
     ends_with_newline: bool = True
     problem: str = ""
+    duplicates: int = 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Container as Wanted
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from formats.errors import DataError, UsageError
@@ -13,7 +14,15 @@ from formats.vectors.containers import (
     find_container,
     open_container,
 )
-from formats.vectors.layout import HEAD_BYTES, TEXT, Layout, find_layout
+from formats.vectors.fasttext_bin import (
+    Dictionary,
+    FastTextModel,
+    cut_rows,
+    is_fasttext_model,
+    read_dictionary,
+    read_words,
+)
+from formats.vectors.layout import FASTTEXT, HEAD_BYTES, TEXT, Layout, find_layout
 from formats.vectors.records import RangeReport, Records
 from formats.vectors.text_rows import RowError, read_rows, row_number
 from formats.vectors.word2vec_binary import LostPlaceError, Places, read_records
@@ -28,6 +37,7 @@ class VectorSource(NamedTuple):
         container: where its bytes are.
         layout: how its rows lie in them.
         size: bytes of the file as it is stored.
+        model: what a fastText model is; None for other files.
     """
 
     ordinal: int
@@ -35,6 +45,7 @@ class VectorSource(NamedTuple):
     container: Container
     layout: Layout
     size: int
+    model: FastTextModel | None = None
 
     @property
     def name(self) -> str:
@@ -43,12 +54,12 @@ class VectorSource(NamedTuple):
 
 
 class VectorRange(NamedTuple):
-    """One piece of work: the rows of one byte range of one source.
+    """One piece of work: the rows of one range of one source.
 
     Attributes:
         source: ordinal of the source.
-        start: first byte of the range.
-        stop: first byte behind it; -1 for all the rest of the file.
+        start: first byte of the range; for a fastText model, first row of the input matrix.
+        stop: first byte, or row, behind it; -1 for all the rest of the file.
         attempt: 0 for the reading in parallel, 1 for that in order after a failed proof.
     """
 
@@ -59,7 +70,7 @@ class VectorRange(NamedTuple):
 
 
 def open_source(ordinal: int, spec: str, size: int, open_file: OpenFile) -> VectorSource:
-    """Finds out what a vector file is, from its first bytes.
+    """Finds out what a vector file is, from its first bytes; a model's dictionary is read too.
 
     Raises:
         UsageError: the spec does not name one file.
@@ -68,10 +79,15 @@ def open_source(ordinal: int, spec: str, size: int, open_file: OpenFile) -> Vect
     container = find_container(spec, open_file)
     with open_container(container, open_file) as stream:
         head = stream.read(HEAD_BYTES)
-    return VectorSource(ordinal, spec, container, find_layout(head, container.name), size)
+    if not is_fasttext_model(head):
+        return VectorSource(ordinal, spec, container, find_layout(head, container.name), size)
+    with open_container(container, open_file) as stream:
+        model = read_dictionary(stream, (), name=container.name).model
+    layout = Layout(FASTTEXT, f"fastText {model.head.kind}", 0, model.head.words, model.head.dim)
+    return VectorSource(ordinal, spec, container, layout, size, model)
 
 
-def demand_equal_dimensions(sources: list[VectorSource]) -> int:
+def demand_equal_dimensions(sources: Sequence[VectorSource]) -> int:
     """The dimensions that all sources have.
 
     Raises:
@@ -82,14 +98,18 @@ def demand_equal_dimensions(sources: list[VectorSource]) -> int:
         listing = ", ".join(f"{source.name} has {source.layout.dim}" for source in sources)
         raise UsageError(
             f"--vectors: --combine first needs files of equal dimensions, but {listing}; leave "
-            "one out"
+            "one out, or put them side by side with --combine concat"
         )
     return dims.pop()
 
 
 def cut_ranges(source: VectorSource, range_bytes: int) -> list[VectorRange]:
     """Cuts a source into ranges that can be read in parallel; a packed file is one range."""
-    if source.container.kind != PLAIN:
+    packed = source.container.kind != PLAIN
+    if source.model is not None:
+        rows = [(0, source.model.rows)] if packed else cut_rows(source.model, range_bytes)
+        return [VectorRange(source.ordinal, first, last, 0) for first, last in rows]
+    if packed:
         return [VectorRange(source.ordinal, 0, -1, 0)]
     return [
         VectorRange(source.ordinal, start, min(start + range_bytes, source.size), 0)
@@ -122,6 +142,33 @@ def read_range(
             raise
         report = report._replace(problem=str(error))
     yield report
+
+
+def read_tokens(source: VectorSource, open_file: OpenFile) -> Iterator[list[bytes]]:
+    """Reads the tokens of a source in file order, block by block.
+
+    Raises:
+        DataError: the file is damaged in what was read.
+    """
+    if source.model is not None:
+        with open_container(source.container, open_file) as stream:
+            yield from read_words(stream, name=source.name)
+        return
+    for records in read_range(source, whole_range(source), open_file):
+        if isinstance(records, Records):
+            yield records.tokens
+
+
+def read_model(
+    source: VectorSource, wanted: Wanted[bytes], open_file: OpenFile, unicode_errors: str
+) -> Dictionary:
+    """Reads the dictionary of a fastText model, and keeps the rows of the wanted words.
+
+    Raises:
+        DataError: the file is damaged, or holds a word that is not UTF-8 if that is an error.
+    """
+    with open_container(source.container, open_file) as stream:
+        return read_dictionary(stream, wanted, name=source.name, unicode_errors=unicode_errors)
 
 
 def _read_and_count(

@@ -138,19 +138,23 @@ def add_rows(
         read_end(stream, model, name=name)
 
 
-def mean_vectors(plan: RowPlan, sums: Sums) -> npt.NDArray[np.float32]:
-    """The vectors of the planned words, once all rows are added.
+def mean_vectors(counts: npt.NDArray[np.int32], sums: Sums) -> npt.NDArray[np.float32]:
+    """The vectors of words, once all rows are added.
+
+    Args:
+        counts: int32 [words], ``RowPlan.counts`` of these words.
+        sums: int64 [words, dim].
 
     Returns:
-        float32 [words, dim]; zeros where ``plan.counts`` is 0, so that there is no vector.
+        float32 [words, dim]; zeros where a count is 0, so that there is no vector.
     """
     vectors = np.empty(sums.shape, np.float32)
     # Block by block, since the doubles of all words would take as much memory as the sums.
     for start in range(0, len(sums), 1024):
         part = slice(start, start + 1024)
-        units = _UNITS * np.maximum(plan.counts[part], 1)
+        units = _UNITS * np.maximum(counts[part], 1)
         vectors[part] = sums[part] / units[:, None]
-    single = np.flatnonzero(plan.counts == 1)
+    single = np.flatnonzero(counts == 1)
     vectors[single] = sums[single].astype(np.int32).view(np.float32)
     return vectors
 

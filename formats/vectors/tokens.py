@@ -5,18 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from formats.vectors.containers import OpenFile
-from formats.vectors.records import Records
-from formats.vectors.source import VectorSource, read_range, whole_range
+from formats.vectors.source import VectorSource, read_tokens
+from formats.vectors.unicode_errors import SKIP, readable_tokens
 
 
-def first_tokens(sources: Sequence[VectorSource], number: int, open_file: OpenFile) -> list[str]:
+def first_tokens(
+    sources: Sequence[VectorSource],
+    number: int,
+    open_file: OpenFile,
+    *,
+    unicode_errors: str = SKIP,
+) -> list[str]:
     """The first distinct tokens of the sources, read one after the other.
 
     A token that can't stand in a vocabulary file is passed over: one that is not UTF-8, is
     empty or holds a newline.
+
+    Raises:
+        DataError: a file is damaged, or holds a token that is not UTF-8 if that is an error.
     """
     tokens: dict[str, None] = {}
-    for token in _tokens(sources, open_file):
+    for token in _tokens(sources, open_file, unicode_errors):
         if len(tokens) == number:
             break
         try:
@@ -28,8 +37,15 @@ def first_tokens(sources: Sequence[VectorSource], number: int, open_file: OpenFi
     return list(tokens)
 
 
-def _tokens(sources: Sequence[VectorSource], open_file: OpenFile) -> Iterator[bytes]:
+def _tokens(
+    sources: Sequence[VectorSource], open_file: OpenFile, unicode_errors: str
+) -> Iterator[bytes]:
     for source in sources:
-        for records in read_range(source, whole_range(source), open_file):
-            if isinstance(records, Records):
-                yield from records.tokens
+        first = 1
+        for tokens in read_tokens(source, open_file):
+
+            def place(index: int, first: int = first) -> str:
+                return f"row {first + index}"
+
+            yield from readable_tokens(tokens, unicode_errors, source.name, place)
+            first += len(tokens)

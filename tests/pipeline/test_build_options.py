@@ -149,7 +149,7 @@ def test_oov_zeros_leaves_the_rows_without_a_vector_zero(default: Dataset) -> No
 
 
 def test_oov_mean_is_the_mean_of_the_matched_rows(corpus: Corpus, tmp_path: Path) -> None:
-    matrix = corpus.build(tmp_path, oov="mean").matrix
+    matrix = corpus.build(tmp_path, oov=["mean"]).matrix
     mean = np.float32([13 / 3, 16 / 3]).tolist()
     assert matrix[:3].tolist() == [[0, 0], mean, [1, 2]]
     assert matrix[4].tolist() == matrix[8].tolist() == mean
@@ -158,12 +158,12 @@ def test_oov_mean_is_the_mean_of_the_matched_rows(corpus: Corpus, tmp_path: Path
 def test_oov_normal_draws_a_row_for_each_word_that_no_other_word_changes(
     corpus: Corpus, tmp_path: Path
 ) -> None:
-    dataset = corpus.build(tmp_path / "a", oov="normal")
+    dataset = corpus.build(tmp_path / "a", oov=["normal"])
     assert dataset.matrix[0].tolist() == [0, 0]
     drawn = [dataset.row(token) for token in ("[UNK]", "a", "fun", "dull", "twice")]
     assert len({tuple(row) for row in drawn}) == 5
     # One word less, with the matched rows the same.
-    cut = corpus.build(tmp_path / "b", oov="normal", max_tokens=8, matrix_shards=2)
+    cut = corpus.build(tmp_path / "b", oov=["normal"], max_tokens=8, matrix_shards=2)
     assert np.allclose(cut.matrix, dataset.matrix[:8], rtol=1e-6)
     assert cut.row("film") == [5, 6]
 
@@ -174,7 +174,7 @@ def test_oov_normal_has_the_mean_and_deviation_of_the_matched_rows(
     text = " ".join(f"absent{number}" for number in range(4000))
     rows = [("the film bad", "x"), (text, "x")]
     train = write_tsv(tmp_path / "rows.tsv", rows)
-    dataset = corpus.build(tmp_path / "out", corpus=f"train={train}", oov="normal")
+    dataset = corpus.build(tmp_path / "out", corpus=f"train={train}", oov=["normal"])
     drawn = dataset.matrix[[row for row, entry in enumerate(dataset.table) if entry["count"] == 1]]
     drawn = drawn[(drawn != [1, 2]).any(axis=1)]
     matched = np.array([[1, 2], [5, 6], [7, 8]])

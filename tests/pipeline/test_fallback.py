@@ -90,9 +90,9 @@ def test_no_rule_lowers_the_coverage(files):
         (VECTORS.replace(b"<unk>", b"other"), {}, 3.0),
         (VECTORS, {"unk_token": "USA"}, 5.0),
         (b"the 1 1\nof 3 3\n", {}, 0.0),
-        (b"The 1 1\nTHE 3 3\n", {"oov": "mean"}, 2.0),
+        (b"The 1 1\nTHE 3 3\n", {"oov": ["mean"]}, 2.0),
         # The file's own row is none of a word, so the mean leaves it out.
-        (b"The 1 1\nTHE 3 3\nUNK 9 9\n", {"oov": "mean"}, 9.0),
+        (b"The 1 1\nTHE 3 3\nUNK 9 9\n", {"oov": ["mean"]}, 9.0),
     ],
 )
 def test_row_of_unk_is_the_files_own_or_by_policy(files, vectors, flags, row):

@@ -28,8 +28,11 @@ FLAGS: list[tuple[str, str, Any]] = [
     ("vector_tokens", "1000", 1000),
     ("combine", "first", "first"),
     ("fallback", "exact", ["exact"]),
-    ("oov", "normal", "normal"),
-    ("oov", "mean", "mean"),
+    ("oov", "normal", ["normal"]),
+    ("oov", "subword", ["subword"]),
+    ("oov_seed", "7", 7),
+    ("combine", "concat", "concat"),
+    ("unicode_errors", "replace", "replace"),
     ("dtype", "float16", "float16"),
     ("matrix_shards", "4", 4),
     ("matrix_format", "parquet", "parquet"),
@@ -74,7 +77,7 @@ def test_defaults_are_those_of_the_design() -> None:
         vector_tokens=0,
         combine="first",
         fallback=["exact"],
-        oov="zeros",
+        oov=["zeros"],
         dtype="float32",
         matrix_shards=None,
         matrix_format="npy",
@@ -141,16 +144,12 @@ def test_abbreviations_are_refused(flag: str) -> None:
     assert refusal(flag).startswith(f"unknown flag {flag.partition('=')[0]};")
 
 
-@pytest.mark.parametrize(
-    ("flag", "later"),
-    [
-        ("--combine=concat", "concat"),
-        ("--oov=subword", "subword"),
-    ],
-)
-def test_what_a_later_version_brings_is_refused_by_name(flag: str, later: str) -> None:
-    name = flag.partition("=")[0]
-    assert refusal(flag).startswith(f"argument {name}: {later} is not in this version")
+def test_side_by_side_each_vector_file_can_have_a_policy_of_its_own() -> None:
+    arguments = ["--corpus=c", "--vectors=a", "--vectors=b", "--output=o", "--oov=zeros,mean"]
+    config, _ = parse_build_flags([*arguments, "--combine=concat"])
+    assert config.oov == ["zeros", "mean"]
+    with pytest.raises(UsageError, match="--oov names 2 policies; give one, or with --combine"):
+        parse_build_flags(arguments)
 
 
 @pytest.mark.parametrize(

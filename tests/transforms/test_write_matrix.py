@@ -17,9 +17,14 @@ from apache_beam.testing.util import assert_that
 from formats.blocks import VOCABULARY
 from formats.vectors.joined import joined_schema
 from transforms.join_vectors import JoinedSource, JoinedVectors
-from transforms.write_matrix import MatrixSpec, WriteEmbeddingMatrix
+from transforms.write_matrix import MatrixPart, MatrixSpec, WriteEmbeddingMatrix
 
-SPEC = MatrixSpec(dim=2, dtype="float32", format="npy", shards=1, oov="zeros")
+
+def with_oov(oov: str) -> MatrixSpec:
+    return MatrixSpec((MatrixPart((0, 1), 2, oov),), "float32", "npy", shards=1)
+
+
+SPEC = with_oov("zeros")
 WORDS = ["[PAD]", "[UNK]", "a", "b", "c", "d"]
 
 # (row, source, attempt, position, vector): b comes twice in source 0, and a in both.
@@ -121,12 +126,12 @@ def test_only_the_reading_that_counts_is_taken(tmp_path: Path) -> None:
 
 def test_nothing_found_gives_zeros(tmp_path: Path) -> None:
     for oov in ("zeros", "mean", "normal"):
-        assert not write(tmp_path / oov, [], SPEC._replace(oov=oov)).any()
+        assert not write(tmp_path / oov, [], with_oov(oov)).any()
 
 
 @pytest.mark.parametrize("shards", [1, 3])
 def test_the_mean_fills_all_rows_but_that_of_pad(shards: int, tmp_path: Path) -> None:
-    matrix = write(tmp_path, HITS, SPEC._replace(oov="mean", shards=shards))
+    matrix = write(tmp_path, HITS, with_oov("mean")._replace(shards=shards))
     mean = np.float32([3, 12.5 / 3]).tolist()
     assert matrix.tolist() == [[0, 0], mean, [1, 2], [3, 4], mean, [5, 6.5]]
 

@@ -82,7 +82,7 @@ def read_vectors(
         sums = new_sums(model, plan)
         add_rows(stream, model, plan, first, last, sums, name="file", block_bytes=block_bytes)
         parts.append(sums)
-    return Vectors(mean_vectors(plan, sum(parts)), plan.counts, dictionary.ids)
+    return Vectors(mean_vectors(plan.counts, sum(parts)), plan.counts, dictionary.ids)
 
 
 def read_model(data: bytes, words: Sequence[bytes], **options: Any) -> Vectors:
@@ -408,7 +408,7 @@ def test_a_compressed_stream_and_short_reads_give_the_same() -> None:
     plan = plan_rows(model.head, CUT_WORDS, dictionary.ids)
     sums = new_sums(model, plan)
     add_rows(unpacked(), model, plan, 0, model.rows, sums, name="file")
-    assert mean_vectors(plan, sums).tobytes() == WHOLE
+    assert mean_vectors(plan.counts, sums).tobytes() == WHOLE
 
 
 class OneWay(io.BufferedReader):

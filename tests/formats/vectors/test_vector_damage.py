@@ -134,7 +134,7 @@ STRANGERS = {
     ),
     "fastText model": (
         (793712314).to_bytes(4, "little") + bytes(60),
-        ["a fastText model (.bin or quantised .ftz)", "use the .vec file"],
+        ["byte 4: expected a fastText model of version 11 or 12, found version 0", "use the .vec"],
     ),
     "DL4J": (zipped({"syn0.txt": b"x", "codes.txt": b""}), ["a DL4J model archive", "export it"]),
     "word counts": (COUNTS, ["row 1, byte 0: expected a token and its floats", "the 1061396"]),
@@ -183,7 +183,7 @@ def test_a_pickle_is_never_loaded(
 
 
 def test_a_real_quantised_model_is_named(shared_data: Path) -> None:
-    with pytest.raises(DataError, match=r"lid\.176\.ftz: a fastText model"):
+    with pytest.raises(DataError, match=r"lid\.176\.ftz: a quantised fastText model \(\.ftz\)"):
         read_file(shared_data / "vectors" / "lid.176.ftz")
 
 
