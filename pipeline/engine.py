@@ -53,7 +53,7 @@ def make_pipeline(options: PipelineOptions, input_bytes: int) -> beam.Pipeline:
             raise UsageError(f"--runner: {error}") from error
     options.view_as(StandardOptions).runner = None
     direct = options.view_as(DirectOptions)
-    given = options.get_all_options(drop_default=True)
+    given = _given_flags(options)
     if "direct_num_workers" not in given:
         large = input_bytes >= _PARALLEL_FROM_BYTES
         direct.direct_num_workers = os.cpu_count() or 1 if large else 1
@@ -63,6 +63,11 @@ def make_pipeline(options: PipelineOptions, input_bytes: int) -> beam.Pipeline:
     in_processes = "direct_running_mode" not in given and direct.direct_num_workers != 1
     runner = _WorkerProcessRunner() if in_processes else FnApiRunner()
     return beam.Pipeline(runner=runner, options=options)
+
+
+def _given_flags(options: PipelineOptions) -> set[str]:
+    """Names of the flags that were given, those with their default values too."""
+    return {flag.partition("=")[0].lstrip("-") for flag in options._flags or ()}
 
 
 class _WorkerProcessRunner(FnApiRunner):

@@ -8,8 +8,14 @@ from collections.abc import Iterator
 
 from formats.vectors.containers import PLAIN
 from formats.vectors.proof import judge
-from formats.vectors.records import RangeReport, Records
-from formats.vectors.source import VectorSource, open_source, read_range, whole_range
+from formats.vectors.records import RangeReport
+from formats.vectors.source import (
+    VectorSource,
+    open_source,
+    read_range,
+    read_tokens,
+    whole_range,
+)
 from pipeline.plan import inputs_opened, vector_file
 from transforms.storage import open_file
 
@@ -34,16 +40,12 @@ def inspect(spec: str) -> int:
         source = open_source(0, spec, vector_file(spec, "inspect").size, open_file)
     first: list[str] = []
     oddities: Counter[str] = Counter()
-    report = None
+    reports: list[RangeReport] = []
     seen: set[bytes] = set()
-    for records in read_range(source, whole_range(source), open_file):
-        if isinstance(records, RangeReport):
-            report = records
-            continue
-        first.extend(token.decode(errors="replace") for token in records.tokens[:_SHOWN_TOKENS])
-        oddities.update(_oddities(records, seen))
-    assert report is not None
-    verdict = judge([report], source.layout, None, source.name)
+    for tokens in _read(source, reports):
+        first.extend(token.decode(errors="replace") for token in tokens[:_SHOWN_TOKENS])
+        oddities.update(_oddities(tokens, seen))
+    verdict = judge(reports, source.layout, None, source.name)
     _print_table(source, verdict.rows, first[:_SHOWN_TOKENS], oddities)
     for warning in verdict.warnings:
         print(f"embprep: warning: {warning}", file=sys.stderr)
@@ -52,8 +54,21 @@ def inspect(spec: str) -> int:
     return 0
 
 
-def _oddities(records: Records, seen: set[bytes]) -> Iterator[str]:
-    for token in records.tokens:
+def _read(source: VectorSource, reports: list[RangeReport]) -> Iterator[list[bytes]]:
+    """Yields the tokens of the whole file, and adds the report of its reading to a list."""
+    if source.model is not None:
+        yield from read_tokens(source, open_file)
+        reports.append(RangeReport(source.ordinal, 0, 0, 0, 0, source.layout.rows))
+        return
+    for records in read_range(source, whole_range(source), open_file):
+        if isinstance(records, RangeReport):
+            reports.append(records)
+        else:
+            yield records.tokens
+
+
+def _oddities(tokens: list[bytes], seen: set[bytes]) -> Iterator[str]:
+    for token in tokens:
         if token in seen:
             yield "tokens that come again (the first row counts)"
         seen.add(token)
@@ -86,8 +101,21 @@ def _print_table(
         ("header", header),
         ("rows", f"{rows:,}"),
         ("dimension", f"{layout.dim:,}"),
+        *_about_model(source),
         ("tokens", " ".join(tokens)),
         *(("irregular", f"{number:,} {what}") for what, number in sorted(oddities.items())),
     ]
     for name, value in lines:
         print(f"{name:<10} {value}")
+
+
+def _about_model(source: VectorSource) -> Iterator[tuple[str, str]]:
+    if source.model is None:
+        return
+    head = source.model.head
+    if head.has_ngrams:
+        yield "n-grams", f"{head.minn} to {head.maxn} characters, in {head.bucket:,} buckets"
+    else:
+        yield "n-grams", "none, so that --oov subword makes nothing of it"
+    if head.labels:
+        yield "labels", f"{head.labels:,}, which are no tokens"

@@ -119,6 +119,8 @@ def _plan(config: BuildConfig) -> Plan:
             "their rows count each time"
         )
     sources, fingerprints = _plan_vectors(config.vectors)
+    parts = plan_parts(config, sources)
+    warnings.extend(_without_subwords(parts, sources))
     return Plan(
         corpus=inputs,
         ranges=ranges,
@@ -126,7 +128,7 @@ def _plan(config: BuildConfig) -> Plan:
         splits=_possible_splits(config, ranges),
         sources=sources,
         fingerprints=fingerprints,
-        parts=plan_parts(config, sources),
+        parts=parts,
         corpus_bytes=sum(corpus.bytes for corpus in inputs),
         vector_bytes=sum(source.size for source in sources),
         warnings=warnings,
@@ -194,7 +196,7 @@ def plan_parts(config: BuildConfig, sources: Sequence[VectorSource]) -> tuple[Ma
 
     Raises:
         UsageError: files of different dimensions that should fill in for each other, or
-            subwords wanted of files that have none.
+            subwords wanted of files that are no fastText models.
     """
     if config.combine == FIRST:
         dim = demand_equal_dimensions(sources)
@@ -207,13 +209,22 @@ def plan_parts(config: BuildConfig, sources: Sequence[VectorSource]) -> tuple[Ma
             for source, policy in zip(sources, policies, strict=True)
         ]
     for part in parts:
-        if part.oov == SUBWORD and subword_source(part, sources) is None:
+        if part.oov == SUBWORD and not any(sources[ordinal].model for ordinal in part.sources):
             names = ", ".join(sources[ordinal].name for ordinal in part.sources)
             raise UsageError(
-                "--oov subword: needs a fastText model (.bin) with character n-grams, but "
-                f"{names} has none; give one, or another --oov for it"
+                f"--oov subword: needs a fastText model (.bin), and {names} is none; give one, or "
+                "another --oov"
             )
     return tuple(parts)
+
+
+def _without_subwords(parts: Sequence[MatrixPart], sources: Sequence[VectorSource]) -> list[str]:
+    return [
+        f"{sources[part.sources[0]].name}: --oov subword makes nothing of it, since the model was "
+        "trained without character n-grams: the rows of words that it doesn't know are zero"
+        for part in parts
+        if part.oov == SUBWORD and subword_source(part, sources) is None
+    ]
 
 
 def subword_source(part: MatrixPart, sources: Sequence[VectorSource]) -> int | None:

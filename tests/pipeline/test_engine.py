@@ -26,3 +26,12 @@ def test_a_failure_in_the_first_stage_ends_the_run(run):
     error = error_of_worker(failure.value)
     assert isinstance(error, DataError)
     assert str(error) == "file.txt: row 1: expected one thing, found another"
+
+
+def test_a_large_input_has_several_workers_unless_one_is_asked_for():
+    def runner(*flags: str) -> str:
+        return type(make_pipeline(PipelineOptions(list(flags)), 1 << 40).runner).__name__
+
+    assert runner() == "_WorkerProcessRunner"
+    assert runner("--direct_num_workers=2") == "_WorkerProcessRunner"
+    assert runner("--direct_num_workers=1") == runner("--direct_num_workers", "1") == "FnApiRunner"
