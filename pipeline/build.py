@@ -10,7 +10,9 @@ import logging
 import os
 import platform
 import time
+from collections.abc import Iterator
 from importlib.metadata import version
+from typing import NamedTuple
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -20,8 +22,9 @@ from formats.errors import DataError, UsageError
 from pipeline.config import BuildConfig
 from pipeline.engine import is_local, make_pipeline, run_pipeline
 from pipeline.job import add_build
-from pipeline.plan import Plan, plan_build
+from pipeline.plan import Plan, plan_build, plan_corpora
 from pipeline.progress import Progress
+from pipeline.trained_vectors import delete_trained, plan_trainings, train_all
 from transforms.encode_examples import ExampleSpec
 from transforms.publish import Draft
 from transforms.storage import create_file, delete, exists, join, read_file
@@ -50,37 +53,55 @@ def build(config: BuildConfig, options: PipelineOptions) -> tuple[Manifest, floa
         DataError: bad input. The dataset that OUTPUT held before is whole and in force.
     """
     started = time.monotonic()
-    plan = plan_build(config)
-    draft = draft_manifest(config, plan)
+    run = name_run(config)
+    corpora = plan_corpora(config)
+    trainings = plan_trainings(config, join(config.output, run_directory(run.run_id)))
     local = is_local(options)
-    pipeline = make_pipeline(options, plan.corpus_bytes + plan.vector_bytes // _VECTORS_PER_TEXT)
-    add_build(pipeline, config, plan, draft)
-    _check_output(draft)
-    try:
+    begun = _begun_run(config.output, run.run_id, local)
+    with contextlib.ExitStack() as stack:
+        if trainings:
+            stack.enter_context(begun)
+        plan = plan_build(config, corpora, train_all(trainings, options))
+        pipeline = make_pipeline(
+            options, plan.corpus_bytes + plan.vector_bytes // _VECTORS_PER_TEXT
+        )
+        add_build(pipeline, config, plan, draft_manifest(config, plan, run))
+        if not trainings:
+            stack.enter_context(begun)
         with Progress(plan, show=local):
             run_pipeline(pipeline)
-    except Exception:
-        # Another engine may still be at work on these files.
-        if local:
-            delete(join(draft.output, run_directory(draft.run_id)))
-        raise
-    manifest_uri = join(config.output, run_manifest_path(draft.run_id))
+    delete_trained(trainings)
+    manifest_uri = join(config.output, run_manifest_path(run.run_id))
     manifest = parse_manifest(read_file(manifest_uri), manifest_uri)
     return manifest, time.monotonic() - started
 
 
-def draft_manifest(config: BuildConfig, plan: Plan) -> Draft:
-    """What the manifest says that is known before the job runs."""
+class Run(NamedTuple):
+    """The name of a run, and when it began: UTC, ISO 8601."""
+
+    run_id: str
+    created: str
+
+
+def name_run(config: BuildConfig) -> Run:
+    """Names a run; without ``--run_id`` so that no two have one name."""
     created = datetime.datetime.now(datetime.timezone.utc)
-    published = config.published()
     # The moment and the process tell apart two builds of the same that start in one second.
-    identity = json.dumps([created.isoformat(), os.getpid(), published], sort_keys=True)
+    identity = json.dumps([created.isoformat(), os.getpid(), config.published()], sort_keys=True)
     digest = hashlib.sha256(identity.encode()).hexdigest()
+    return Run(
+        config.run_id or f"{created:%Y%m%dT%H%M%SZ}-{digest[:8]}",
+        created.isoformat(timespec="seconds"),
+    )
+
+
+def draft_manifest(config: BuildConfig, plan: Plan, run: Run) -> Draft:
+    """What the manifest says that is known before the job runs."""
     return Draft(
         output=config.output,
-        run_id=config.run_id or f"{created:%Y%m%dT%H%M%SZ}-{digest[:8]}",
-        created=created.isoformat(timespec="seconds"),
-        config=published,
+        run_id=run.run_id,
+        created=run.created,
+        config=config.published(),
         versions={
             "python": platform.python_version(),
             **{package: version(package) for package in _PACKAGES},
@@ -105,22 +126,34 @@ def draft_manifest(config: BuildConfig, plan: Plan) -> Draft:
     )
 
 
-def _check_output(draft: Draft) -> None:
-    """Finds out before the work whether its result can be written."""
-    directory = join(draft.output, run_directory(draft.run_id))
+@contextlib.contextmanager
+def _begun_run(output: str, run_id: str, local: bool) -> Iterator[None]:
+    """Finds out before the work whether its result can be written; clears up if it fails."""
+    directory = join(output, run_directory(run_id))
+    _check_output(output, run_id, directory)
     try:
-        if _run_in_force(draft.output) == draft.run_id:
+        yield
+    except Exception:
+        # Another engine may still be at work on these files.
+        if local:
+            delete(directory)
+        raise
+
+
+def _check_output(output: str, run_id: str, directory: str) -> None:
+    try:
+        if _run_in_force(output) == run_id:
             raise UsageError(
-                f"--run_id {draft.run_id}: the dataset in force at {draft.output} is of a run of "
-                "this name, and would be destroyed while it is replaced; give another name"
+                f"--run_id {run_id}: the dataset in force at {output} is of a run of this name, "
+                "and would be destroyed while it is replaced; give another name"
             )
         # The manifest's own place too: it may differ from that of the runs.
-        for probe in (join(draft.output, f"{draft.run_id}.probe"), join(directory, "probe")):
+        for probe in (join(output, f"{run_id}.probe"), join(directory, "probe")):
             with create_file(probe) as file:
                 file.write(b"")
             delete(probe)
     except OSError as error:
-        raise UsageError(f"--output {draft.output}: can't be written: {error}") from error
+        raise UsageError(f"--output {output}: can't be written: {error}") from error
     delete(directory)
 
 

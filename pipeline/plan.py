@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from formats.blocks import SPLITS, UNASSIGNED_SPLIT
@@ -52,17 +52,59 @@ class Plan(NamedTuple):
     warnings: list[str]
 
 
-def plan_build(config: BuildConfig) -> Plan:
-    """Finds the files that the flags name, and what is in them.
+class CorpusPlan(NamedTuple):
+    """The corpus of a build; the attributes are those of ``Plan``."""
+
+    corpus: list[CorpusInput]
+    ranges: list[CorpusRange]
+    labelled: bool
+    splits: list[str]
+    corpus_bytes: int
+    warnings: list[str]
+
+
+def plan_corpora(config: BuildConfig) -> CorpusPlan:
+    """Finds the corpus files that the flags name, and what is in them.
 
     Raises:
-        UsageError: a pattern that matches nothing, a column that is missing, an archive's
-            member that is not there, vector files of different dimensions, a file that can't
+        UsageError: a pattern that matches nothing, a column that is missing, a file that can't
             be opened.
         DataError: a file that is not what it should be.
     """
     with inputs_opened():
-        return _plan(config)
+        return _plan_corpora(config)
+
+
+def plan_build(
+    config: BuildConfig, corpora: CorpusPlan, trained: Mapping[str, str] | None = None
+) -> Plan:
+    """Finds the vector files that the flags name, and what is in them.
+
+    Args:
+        config: the flags.
+        corpora: the corpus.
+        trained: where the vectors are that were trained for this build, by their ``--vectors``.
+
+    Raises:
+        UsageError: an archive's member that is not there, vector files of different
+            dimensions, a file that can't be opened.
+        DataError: a file that is not what it should be.
+    """
+    with inputs_opened():
+        sources, fingerprints = _plan_vectors(config.vectors, trained or {})
+    parts = plan_parts(config, sources)
+    return Plan(
+        corpus=corpora.corpus,
+        ranges=corpora.ranges,
+        labelled=corpora.labelled,
+        splits=corpora.splits,
+        sources=sources,
+        fingerprints=fingerprints,
+        parts=parts,
+        corpus_bytes=corpora.corpus_bytes,
+        vector_bytes=sum(source.size for source in sources),
+        warnings=[*corpora.warnings, *_without_subwords(parts, sources)],
+    )
 
 
 @contextlib.contextmanager
@@ -74,7 +116,7 @@ def inputs_opened() -> Iterator[None]:
         raise UsageError(f"an input can't be read: {error}") from error
 
 
-def _plan(config: BuildConfig) -> Plan:
+def _plan_corpora(config: BuildConfig) -> CorpusPlan:
     inputs: list[CorpusInput] = []
     ranges: list[CorpusRange] = []
     labelled: set[bool] = set()
@@ -118,19 +160,12 @@ def _plan(config: BuildConfig) -> Plan:
             f"--corpus: {len(repeated)} files are given more than once, such as {repeated[0]}; "
             "their rows count each time"
         )
-    sources, fingerprints = _plan_vectors(config.vectors)
-    parts = plan_parts(config, sources)
-    warnings.extend(_without_subwords(parts, sources))
-    return Plan(
+    return CorpusPlan(
         corpus=inputs,
         ranges=ranges,
         labelled=labelled.pop(),
         splits=_possible_splits(config, ranges),
-        sources=sources,
-        fingerprints=fingerprints,
-        parts=parts,
         corpus_bytes=sum(corpus.bytes for corpus in inputs),
-        vector_bytes=sum(source.size for source in sources),
         warnings=warnings,
     )
 
@@ -182,11 +217,15 @@ def vector_file(spec: str, flag: str) -> StoredFile:
     return files[0]
 
 
-def _plan_vectors(specs: Sequence[str]) -> tuple[list[VectorSource], list[str]]:
+def _plan_vectors(
+    specs: Sequence[str], trained: Mapping[str, str]
+) -> tuple[list[VectorSource], list[str]]:
     sources, fingerprints = [], []
     for ordinal, spec in enumerate(specs):
-        file = vector_file(spec, "--vectors")
-        sources.append(open_source(ordinal, spec, file.size, open_file))
+        place = trained.get(spec, spec)
+        file = vector_file(place, "--vectors")
+        source = open_source(ordinal, place, file.size, open_file)
+        sources.append(source._replace(spec=spec))
         fingerprints.append(_fingerprint([file]))
     return sources, fingerprints
 

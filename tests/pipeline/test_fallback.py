@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from formats.errors import DataError
 from pipeline.verify import verify_dataset
 from tests.pipeline.built import Dataset, build_dataset
 
@@ -103,3 +104,19 @@ def test_row_of_unk_is_the_files_own_or_by_policy(files, vectors, flags, row):
     assert dataset.table[1]["source"] is None
     if flags.get("oov"):
         assert rows(dataset)["nothing"] == (None, 2.0)
+
+
+@pytest.mark.parametrize(("policy", "found"), [("skip", [0.0, 0.0]), ("replace", [3.0, 4.0])])
+def test_tokens_that_are_not_utf8_never_crash_a_build(files, policy, found):
+    corpus, vectors = files
+    corpus.write_text("good caf\ufffd\n")
+    vectors.write_bytes(b"good 1 2\ncaf\xe9 3 4\n")
+    dataset = build(files, unicode_errors=policy)
+    assert dataset.row("caf\ufffd") == found
+    assert dataset.row("good") == [1.0, 2.0]
+
+
+def test_strict_fails_a_build_at_the_first_token_that_is_not_utf8(files):
+    files[1].write_bytes(b"good 1 2\ncaf\xe9 3 4\n")
+    with pytest.raises(DataError, match=r"vectors\.txt: byte 9: expected a token in UTF-8"):
+        build(files, unicode_errors="strict")

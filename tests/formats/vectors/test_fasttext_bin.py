@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import io
 import itertools
-import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import gensim
 import numpy as np
@@ -29,9 +27,20 @@ from formats.vectors.fasttext_bin import (
     read_words,
 )
 from formats.vectors.subwords import add_rows, mean_vectors, new_sums, plan_rows
+from tests.formats.vectors.fasttext_models import (
+    SMALL,
+    WORDS,
+    OneWay,
+    Sample,
+    expected_vector,
+    fnv1a,
+    read_model,
+    read_vectors,
+    sample,
+    vec_rows,
+)
 from tests.formats.vectors.vector_files import ShortReads
 
-MAGIC = 793712314
 GENSIM_MODELS = [
     "crime-and-punishment.bin",
     "lee_fasttext.bin",
@@ -53,134 +62,6 @@ UNKNOWN_WORDS = [
     "\x00",
     "internationalisation" * 5,
 ]
-
-
-class Vectors(NamedTuple):
-    matrix: Any
-    counts: Any
-    ids: dict[bytes, int]
-
-    def of(self, words: Sequence[bytes]) -> dict[bytes, Any]:
-        return dict(zip(words, self.matrix, strict=True))
-
-
-def read_vectors(
-    stream: BinaryIO,
-    words: Sequence[bytes],
-    *,
-    cuts: Iterable[int] | None = None,
-    order: int = 1,
-    block_bytes: int = 1 << 20,
-) -> Vectors:
-    """Reads the vectors of words, in ranges of rows between some cuts, forwards or backwards."""
-    dictionary = read_dictionary(stream, set(words), name="file")
-    model = dictionary.model
-    plan = plan_rows(model.head, words, dictionary.ids)
-    bounds = [0, *sorted(cuts or ()), model.rows]
-    parts = []
-    for first, last in list(itertools.pairwise(bounds))[::order]:
-        sums = new_sums(model, plan)
-        add_rows(stream, model, plan, first, last, sums, name="file", block_bytes=block_bytes)
-        parts.append(sums)
-    return Vectors(mean_vectors(plan.counts, sum(parts)), plan.counts, dictionary.ids)
-
-
-def read_model(data: bytes, words: Sequence[bytes], **options: Any) -> Vectors:
-    return read_vectors(io.BytesIO(data), words, **options)
-
-
-def vec_rows(data: bytes) -> dict[bytes, Any]:
-    header, *rows = data.removesuffix(b"\n").split(b"\n")
-    dim = int(header.split()[1])
-    fields = [row.removesuffix(b" ").rsplit(b" ", dim) for row in rows]
-    return {token: np.array(numbers, np.float64) for token, *numbers in fields}
-
-
-def fnv1a(gram: bytes) -> int:
-    """FNV-1a as fastText has it: a byte above 127 is a negative char, widened with its sign."""
-    value = 2166136261
-    for byte in gram:
-        value ^= byte if byte < 128 else byte | 0xFFFFFF00
-        value = value * 16777619 % 2**32
-    return value
-
-
-def ngrams(word: str, minn: int, maxn: int) -> list[bytes]:
-    text = f"<{word}>"
-    ends = (0, len(text) - 1)
-    return [
-        text[start : start + size].encode()
-        for size in range(max(minn, 1), maxn + 1)
-        for start in range(len(text) - size + 1)
-        if size > 1 or start not in ends
-    ]
-
-
-class Sample(NamedTuple):
-    """A model as it is written, field by field."""
-
-    words: Sequence[bytes]
-    matrix: Any
-    labels: Sequence[bytes] = ()
-    bucket: int = 0
-    minn: int = 0
-    maxn: int = 0
-    loss: int = 2
-    kind: int = 2
-    version: int = 12
-    pruned: int = -1
-    quantised: int = 0
-
-    def data(self, **changes: int) -> bytes:
-        rows, dim = self.matrix.shape
-        fields = {
-            "dim": dim,
-            "size": len(self.words) + len(self.labels),
-            "words": len(self.words),
-            "labels": len(self.labels),
-            "rows": rows,
-            "columns": dim,
-            "output_rows": 2,
-            "output_columns": dim,
-            **changes,
-        }
-        new = self.version >= 11
-        parts = [struct.pack("<2i", MAGIC, self.version) if new else b""]
-        args = (fields["dim"], 5, 1, 1, 5, 1, self.loss, self.kind)
-        parts.append(struct.pack("<12id", *args, self.bucket, self.minn, self.maxn, 100, 1e-4))
-        parts.append(struct.pack("<3iq", fields["size"], fields["words"], fields["labels"], 99))
-        parts.append(struct.pack("<q", self.pruned) if new else b"")
-        for kind, names in enumerate([self.words, self.labels]):
-            parts += [name + b"\0" + struct.pack("<qb", 7, kind) for name in names]
-        parts += [struct.pack("<2i", index, index) for index in range(self.pruned)]
-        parts.append(struct.pack("B", self.quantised) if new else b"")
-        parts.append(struct.pack("<2q", fields["rows"], fields["columns"]))
-        parts.append(self.matrix.astype("<f4").tobytes())
-        parts.append(b"\0" if new else b"")
-        parts.append(struct.pack("<2q", fields["output_rows"], fields["output_columns"]))
-        parts.append(bytes(4 * 2 * dim))
-        return b"".join(parts)
-
-
-def sample(words: Sequence[bytes], *, bucket: int = 0, dim: int = 3, **fields: Any) -> Sample:
-    random = np.random.default_rng(len(words) + bucket)
-    matrix = random.normal(size=(len(words) + bucket, dim)).astype(np.float32)
-    return Sample(words, matrix, bucket=bucket, **fields)
-
-
-WORDS = [b"</s>", b"the", "né".encode(), "영화".encode()]
-SMALL = sample(WORDS, bucket=7, minn=2, maxn=4, labels=[b"__label__a", b"__label__b"])
-
-
-def expected_vector(model: Sample, word: str) -> Any:
-    """The mean of a word's rows, row by row, in doubles."""
-    names = list(model.words)
-    rows = [names.index(word.encode())] if word.encode() in names else []
-    if word != "</s>" or model.version < 11:
-        rows += [
-            len(names) + fnv1a(gram) % model.bucket for gram in ngrams(word, model.minn, model.maxn)
-        ]
-    return np.mean(model.matrix[rows].astype(np.float64), axis=0) if rows else np.zeros(3)
 
 
 @pytest.mark.parametrize("name", GENSIM_MODELS)
@@ -411,16 +292,6 @@ def test_a_compressed_stream_and_short_reads_give_the_same() -> None:
     assert mean_vectors(plan.counts, sums).tobytes() == WHOLE
 
 
-class OneWay(io.BufferedReader):
-    """A stream without a way back, as decompressed streams are here."""
-
-    def seekable(self) -> bool:
-        return False
-
-    def seek(self, *_: int) -> int:
-        raise io.UnsupportedOperation
-
-
 def test_a_word_that_comes_twice_has_its_first_row() -> None:
     model = sample([b"a", b"b", b"a"])
     dictionary = read_dictionary(io.BytesIO(model.data()), {b"a", b"b"}, name="file")
@@ -457,119 +328,3 @@ def test_other_files_are_no_models(name: str, gensim_data: Callable[[str], Path]
     stream = io.BytesIO(gensim_data(name).read_bytes())
     with pytest.raises(DataError, match="byte 0: expected a fastText model"):
         read_head(stream, name=name)
-
-
-def test_the_quantised_model_of_facebook_is_refused_by_name(shared_data: Path) -> None:
-    with (shared_data / "vectors" / "lid.176.ftz").open("rb") as stream:
-        assert read_head(stream, name="lid").words == 7235
-        stream.seek(0)
-        with pytest.raises(DataError, match=r"lid: a quantised fastText model.*use the \.bin"):
-            read_dictionary(stream, set(), name="lid")
-
-
-@pytest.mark.parametrize("pruned", [0, 5])
-def test_a_pruned_model_is_refused_by_name(pruned: int) -> None:
-    with pytest.raises(DataError, match=r"a pruned fastText model.*use the \.bin"):
-        read_model(SMALL._replace(pruned=pruned).data(), [b"the"])
-
-
-@pytest.mark.parametrize(
-    "model", [SMALL, SMALL._replace(version=10), SMALL._replace(pruned=3, quantised=1)]
-)
-def test_every_truncation_fails_with_the_file_and_the_place(model: Sample) -> None:
-    data = model.data()
-    for size in range(len(data)):
-        with pytest.raises(DataError, match=r"^file: ") as caught:
-            read_model(data[:size], WORDS)
-        assert "byte" in str(caught.value) or "quantised" in str(caught.value)
-        with pytest.raises(DataError, match=r"^file: "):
-            read_one_way(data[:size])
-    with pytest.raises(DataError, match="quantised|end of the file"):
-        read_model(data + b"\0", WORDS)
-
-
-def read_one_way(data: bytes) -> None:
-    """Reads all of a model of which only the reading can tell how long it is."""
-    dictionary = read_dictionary(OneWay(io.BytesIO(data)), set(WORDS), name="file")
-    model = dictionary.model
-    plan = plan_rows(model.head, WORDS, dictionary.ids)
-    sums = new_sums(model, plan)
-    add_rows(OneWay(io.BytesIO(data)), model, plan, 0, model.rows, sums, name="file")
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"dim": 0}, r"byte 64: expected 1 to 65535 dimensions, found 0"),
-        ({"dim": 2**31 - 1}, "expected 1 to 65535 dimensions"),
-        ({"size": -1}, "as many entries as words and labels"),
-        ({"words": -4, "labels": 10}, "as many entries as words and labels"),
-        ({"size": 7}, "as many entries as words and labels"),
-        ({"size": 5, "labels": 1}, "expected a flag, 0 or 1"),
-        ({"words": 5, "labels": 1}, r"dictionary entry 5, byte \d+: expected an entry of type 0"),
-        ({"words": 3, "labels": 3}, r"dictionary entry 1, byte \d+: expected an entry of type 1"),
-        ({"size": 2**31 - 1, "words": 2**31 - 3}, "dictionary entry 5"),
-        ({"rows": 2**62}, "expected an input matrix of 11 x 3, found 4611686018427387904 x 3"),
-        ({"columns": -3}, "expected an input matrix of 11 x 3, found 11 x -3"),
-        ({"dim": 4}, "expected an input matrix of 11 x 4, found 11 x 3"),
-        ({"output_rows": -1}, "an output matrix of 3 columns, found -1 x 3"),
-        ({"output_columns": 9}, "an output matrix of 3 columns, found 2 x 9"),
-        ({"output_rows": 2**60}, "found 24 bytes"),
-        ({"output_rows": 1}, "expected the 12 bytes of the output matrix"),
-    ],
-)
-def test_wrong_sizes_are_found(changes: dict[str, int], message: str) -> None:
-    with pytest.raises(DataError, match=message):
-        read_model(SMALL.data(**changes), WORDS)
-
-
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"loss": 9}, "expected a loss, 1 to 4, found 9"),
-        ({"kind": 0}, "expected a kind of model, 1 to 3, found 0"),
-        ({"bucket": -1}, "bucket, minn and maxn"),
-        ({"minn": -1}, "bucket, minn and maxn"),
-        ({"maxn": -1}, "bucket, minn and maxn"),
-        ({"version": 13}, "version 11 or 12, found version 13"),
-        ({"quantised": 2}, "expected a flag, 0 or 1, before the input matrix, found 2"),
-        ({"bucket": 8}, "expected an input matrix of 12 x 3"),
-        ({"pruned": -2}, "-2 pruned"),
-    ],
-)
-def test_wrong_arguments_are_found(fields: dict[str, int], message: str) -> None:
-    with pytest.raises(DataError, match=message):
-        read_model(SMALL._replace(**fields).data(), WORDS)
-
-
-def test_a_dictionary_without_an_end_is_not_read_into_memory() -> None:
-    data = SMALL.data()
-    head = read_head(io.BytesIO(data), name="file").head_bytes
-    with pytest.raises(DataError, match="dictionary entry 1, byte 92: expected a word"):
-        read_model(data[:head] + b"x" * (5 << 20), WORDS)
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1024.0, -3e38])
-def test_a_needed_value_that_is_no_number_or_diverged_is_found(value: float) -> None:
-    matrix = SMALL.matrix.copy()
-    matrix[5, 1] = value
-    data = SMALL._replace(matrix=matrix).data()
-    message = r"file: input matrix row 5, byte \d+: expected (finite values|values below 1024)"
-    with pytest.raises(DataError, match=message):
-        read_model(data, [b"the", b"quick", b"brown", b"foxes"])
-    assert read_model(data, [b"</s>"]).matrix.tobytes() == SMALL.matrix[0].tobytes()
-
-
-@given(st.binary(max_size=300), st.booleans())
-def test_random_bytes_are_an_error_with_a_name(data: bytes, signed: bool) -> None:
-    start = SMALL.data()[: 92 if signed else 40]
-    with pytest.raises(DataError, match="^file: "):
-        read_model(start + data, WORDS)
-
-
-@given(st.integers(0, len(SMALL.data()) - 1), st.integers(0, 255))
-def test_a_changed_byte_is_read_or_a_documented_error(place: int, value: int) -> None:
-    data = bytearray(SMALL.data())
-    data[place] = value
-    with contextlib.suppress(DataError):
-        read_model(bytes(data), WORDS)
