@@ -1,0 +1,9 @@
+"""All readers under fuzzing, by name; to add one is to add a line to one of these tables."""
+
+from __future__ import annotations
+
+from tests.fuzz.corpus_targets import CORPUS_TARGETS
+from tests.fuzz.dataset_targets import DATASET_TARGETS
+from tests.fuzz.vector_targets import VECTOR_TARGETS
+
+TARGETS = VECTOR_TARGETS | CORPUS_TARGETS | DATASET_TARGETS
