@@ -190,8 +190,9 @@ def _open_zip_member(raw: BinaryIO, container: Container) -> BinaryIO:
         entry = archive.getinfo(container.member)
     # The local header repeats the name and has an extra field of its own length, so only it
     # tells where the data begins.
-    raw.seek(max(entry.header_offset, 0))
-    header = raw.read(_LOCAL_HEADER.size) if entry.header_offset >= 0 else b""
+    inside = 0 <= entry.header_offset < raw.seek(0, io.SEEK_END)
+    raw.seek(entry.header_offset if inside else 0)
+    header = raw.read(_LOCAL_HEADER.size) if inside else b""
     if len(header) < _LOCAL_HEADER.size or not header.startswith(_ZIP_MAGICS[0]):
         raise damaged(
             container.name,
@@ -211,7 +212,9 @@ def _choose_member(uri: str, wanted: str, stream: BinaryIO) -> str:
             entries = [
                 entry
                 for entry in archive.infolist()
-                if not entry.is_dir() and not entry.filename.startswith(_FINDER_FOLDER)
+                # Not `is_dir`, which in Python 3.10 fails at an empty name.
+                if not entry.filename.endswith("/")
+                and not entry.filename.startswith(_FINDER_FOLDER)
             ]
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise damaged(

@@ -34,6 +34,7 @@ quantised, as fastText itself refuses them.
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Container, Iterator
 from typing import BinaryIO, NamedTuple
@@ -219,7 +220,8 @@ def read_dictionary(
         pass
     model = _find_matrix(reader, head)
     if stream.seekable():
-        stream.seek(model.place(model.rows))
+        # Forged sizes may lead further than any file can reach.
+        stream.seek(min(model.place(model.rows), stream.seek(0, io.SEEK_END)))
         read_end(stream, model, name=name)
     return Dictionary(model, ids, hits - len(ids))
 
