@@ -134,7 +134,10 @@ def _first_columns(stream: BinaryIO, uri: str, format: str) -> list[str]:
 
 def _keys_of_first_object(lines: list[bytes], uri: str) -> list[str]:
     for line in itertools.islice(lines, _MAX_LINES_BEFORE_OBJECT):
-        found = jsonl.parse_object(line)
+        try:
+            found = jsonl.parse_object(line)
+        except UnicodeDecodeError:
+            continue
         if found is not None:
             return list(found)
     raise DataError(

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from formats.arrow_errors import ARROW_ERRORS
 from formats.corpus.ranges import CorpusRange
 from formats.corpus.rows import Candidates, files_of
 from formats.errors import DataError
@@ -25,9 +26,11 @@ def open_parquet(stream: BinaryIO, uri: str) -> Any:
         DataError: it is none.
     """
     try:
-        return pq.ParquetFile(stream, buffer_size=_BUFFER_BYTES)
-    except (pa.ArrowException, OSError) as error:
+        file = pq.ParquetFile(stream, buffer_size=_BUFFER_BYTES)
+        _ = file.schema_arrow.names
+    except ARROW_ERRORS as error:
         raise _damaged(uri, error) from error
+    return file
 
 
 def read(work: CorpusRange, open_file: OpenFile, block_bytes: int) -> Iterator[Candidates]:
@@ -53,7 +56,7 @@ def read(work: CorpusRange, open_file: OpenFile, block_bytes: int) -> Iterator[C
             for batch in batches:
                 yield _candidates(work, batch, row)
                 row += batch.num_rows
-        except (pa.ArrowException, OSError) as error:
+        except ARROW_ERRORS as error:
             raise _damaged(uri, error) from error
 
 

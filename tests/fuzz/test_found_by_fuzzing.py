@@ -77,10 +77,23 @@ def test_a_fasttext_matrix_larger_than_any_file_is_damage() -> None:
         read_dictionary(open_bytes(data), set(), name="model.bin")
 
 
+def test_jsonl_may_begin_with_a_line_that_is_not_utf8() -> None:
+    data = b'{"text": "\xff"}\n{"text": "a"}\n'
+    assert read_corpus(data, "jsonl") == (["a"], ["bad UTF-8"])
+    with pytest.raises(DataError, match="^corpus: expected a JSON object on each line"):
+        read_corpus(b"\xff\n", "jsonl")
+
+
 def parquet(table: Any) -> bytes:
     file = io.BytesIO()
     pq.write_table(table, file, compression="none", use_dictionary=False, store_schema=False)
     return file.getvalue()
+
+
+def test_a_parquet_corpus_whose_columns_are_not_utf8_is_damage() -> None:
+    data = parquet(pa.table({"text": ["a"]})).replace(b"text", b"te\xfft")
+    with pytest.raises(DataError, match="^corpus: not a Parquet file that can be read: .*utf-8"):
+        read_corpus(data, "parquet")
 
 
 VOCABULARY = pa.table(
