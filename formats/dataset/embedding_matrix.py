@@ -8,6 +8,7 @@ columns ``id`` int32, ``token`` string and ``vector``, a list of ``dim`` float o
 from __future__ import annotations
 
 import io
+import tokenize
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
@@ -16,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from formats.arrow_errors import ARROW_ERRORS
 from formats.errors import DataError, damaged
 
 NPY, PARQUET = "npy", "parquet"
@@ -24,6 +26,18 @@ _SHARD_BYTES = 64 << 20
 _BLOCK_BYTES = 4 << 20
 _DTYPES = {"<f4": pa.float32(), "<f2": pa.float16()}
 _NUMPY_DTYPES = {arrow: np.dtype(little) for little, arrow in _DTYPES.items()}
+# As Arrow counts the items of a list.
+_MAX_DIM = (1 << 31) - 1
+# NumPy lets Python parse a header, and lets pass what that makes of bytes that are none.
+_HEADER_ERRORS = (
+    ValueError,
+    TypeError,
+    LookupError,
+    SyntaxError,
+    tokenize.TokenError,
+    RecursionError,
+    MemoryError,
+)
 _REMEDY = "build the dataset again"
 
 
@@ -146,16 +160,22 @@ def _open_npy(file: BinaryIO, name: str) -> OpenShard:
         if version != (1, 0):
             raise ValueError(f"version {version}")
         shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
-    except (ValueError, TypeError, EOFError) as error:
+    except _HEADER_ERRORS as error:
         raise damaged(
             name, "byte 0", expected="a .npy header of version 1.0", found=str(error),
             remedy=_REMEDY,
         ) from error  # fmt: skip
-    if len(shape) != 2 or min(shape) < 0 or fortran_order or dtype.str not in _DTYPES:
+    if (
+        len(shape) != 2
+        or shape[0] < 0
+        or not 0 < shape[1] <= _MAX_DIM
+        or fortran_order
+        or dtype.str not in _DTYPES
+    ):
         raise damaged(
             name,
             "header",
-            expected="two dimensions of <f4 or <f2 in C order",
+            expected="rows and dimensions of <f4 or <f2 in C order",
             found=f"{shape} of {dtype.str}{' in Fortran order' if fortran_order else ''}",
             remedy=_REMEDY,
         )
@@ -186,46 +206,64 @@ def _npy_blocks(file: BinaryIO, rows: int, dim: int, dtype: np.dtype[Any]) -> It
 def _open_parquet(file: BinaryIO, name: str) -> OpenShard:
     try:
         parquet = pq.ParquetFile(file)
-        schema = parquet.schema_arrow
-        vector = schema.field("vector").type if "vector" in schema.names else pa.null()
-    except (pa.ArrowException, OSError) as error:
+        columns = [(field.name, field.type) for field in parquet.schema_arrow]
+    except ARROW_ERRORS as error:
         raise DataError(f"{name}: can't be read as Parquet: {error}; {_REMEDY}") from error
+    vector = dict(columns).get("vector", pa.null())
     if (
-        [(field.name, field.type) for field in schema if field.name != "vector"]
+        [column for column in columns if column != ("vector", vector)]
         != [("id", pa.int32()), ("token", pa.string())]
         or not pa.types.is_fixed_size_list(vector)
+        or vector.list_size < 1
         or vector.value_type not in _NUMPY_DTYPES
     ):
         raise damaged(
             name,
             "columns",
             expected="id int32, token string, vector fixed_size_list of float or halffloat",
-            found=", ".join(f"{field.name} {field.type}" for field in schema),
+            found=", ".join(f"{column} {kind}" for column, kind in columns),
             remedy=_REMEDY,
         )
     dtype = _NUMPY_DTYPES[vector.value_type]
     dim = vector.list_size
     rows = parquet.metadata.num_rows
-    return OpenShard(rows, dim, dtype.name, _parquet_blocks(parquet, dim, dtype, name))
+    # Its floats are never compressed, and so tell what memory a reader may spend.
+    most_rows = file.seek(0, io.SEEK_END) // (dim * dtype.itemsize)
+    if not 0 <= rows <= most_rows:
+        raise damaged(name, "metadata", expected=f"at most {most_rows} rows", found=f"{rows}",
+                      remedy=_REMEDY)  # fmt: skip
+    return OpenShard(rows, dim, dtype.name, _parquet_blocks(parquet, rows, dim, dtype, name))
 
 
 def _parquet_blocks(
-    parquet: Any, dim: int, dtype: np.dtype[Any], name: str
+    parquet: Any, rows: int, dim: int, dtype: np.dtype[Any], name: str
 ) -> Iterator[ShardBlock]:
-    batches = parquet.iter_batches(batch_size=_block_rows(dtype, dim))
-    while True:
-        try:
-            batch = next(batches)
-        except StopIteration:
-            return
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{name}: can't be read as Parquet: {error}; {_REMEDY}") from error
-        if any(column.null_count for column in batch.columns):
+    read = 0
+    for batch in _batches(parquet, _block_rows(dtype, dim), name):
+        read += batch.num_rows
+        if read > rows:
+            break
+        flat = batch.column("vector").flatten()
+        if any(column.null_count for column in (*batch.columns, flat)):
             raise damaged(name, "rows", expected="no nulls", found="nulls", remedy=_REMEDY)
-        flat = batch.column("vector").flatten().to_numpy(zero_copy_only=False)
         yield ShardBlock(
-            flat.reshape(-1, dim), batch.column("id").to_numpy(), batch.column("token")
+            flat.to_numpy(zero_copy_only=False).reshape(-1, dim),
+            batch.column("id").to_numpy(),
+            batch.column("token"),
         )
+    if read != rows:
+        raise damaged(name, f"row {min(read, rows)}", expected=f"{rows} rows", found=f"{read}",
+                      remedy=_REMEDY)  # fmt: skip
+
+
+def _batches(parquet: Any, rows: int, name: str) -> Iterator[Any]:
+    try:
+        for batch in parquet.iter_batches(batch_size=rows):
+            # Arrow takes a file's word that its strings are UTF-8.
+            batch.validate(full=True)
+            yield batch
+    except ARROW_ERRORS as error:
+        raise DataError(f"{name}: can't be read as Parquet: {error}; {_REMEDY}") from error
 
 
 def _block_rows(dtype: np.dtype[Any], dim: int) -> int:

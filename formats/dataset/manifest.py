@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -358,6 +359,8 @@ _JSON_NAMES: dict[Any, str] = {
 
 def _demand(kind: Any, value: Any, key: str, name: str) -> Any:
     if kind is float and type(value) is int:
+        if abs(value) > sys.float_info.max:
+            raise _wrong("a number of 64 bits", "a larger one", key, name)
         return float(value)
     # Not isinstance: true is no integer here.
     if type(value) is not kind:

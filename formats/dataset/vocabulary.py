@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from formats.arrow_errors import ARROW_ERRORS
 from formats.errors import DataError, damaged
 
 PAD_TOKEN = "[PAD]"
@@ -139,15 +140,17 @@ def read_vocabulary_table(file: BinaryIO, name: str) -> Any:
         the id.
 
     Raises:
-        DataError: it is not Parquet, or its columns are others.
+        DataError: it is not Parquet, its columns are others, or a string is not UTF-8.
     """
     try:
         table = pq.read_table(file)
-    except (pa.ArrowException, OSError) as error:
+        # Arrow takes a file's word that its strings are UTF-8.
+        table.validate(full=True)
+        found = {field.name: field.type for field in table.schema}
+    except ARROW_ERRORS as error:
         raise DataError(f"{name}: can't be read as Parquet: {error}; {_REMEDY}") from error
     schema = _schema_of(table)
     wanted = {field.name: field.type for field in schema}
-    found = {field.name: field.type for field in table.schema}
     if found != wanted:
         raise damaged(name, "columns", expected=_columns(wanted), found=_columns(found),
                       remedy=_REMEDY)  # fmt: skip

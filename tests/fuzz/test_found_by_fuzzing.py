@@ -13,11 +13,14 @@ import pytest
 
 from formats.corpus.plan import CorpusFile, plan_corpus
 from formats.corpus.read import read_range
-from formats.dataset.vocabulary import VOCABULARY_TABLE
+from formats.dataset.embedding_matrix import NPY, PARQUET, read_shard
+from formats.dataset.manifest import parse_manifest
+from formats.dataset.vocabulary import VOCABULARY_TABLE, read_vocabulary_table
 from formats.errors import DataError
 from formats.vectors import source
 from formats.vectors.fasttext_bin import read_dictionary
 from tests.fuzz.target import open_bytes, opener
+from tests.fuzz.targets import TARGETS
 
 
 def open_vectors(data: bytes) -> source.VectorSource:
@@ -96,10 +99,52 @@ def test_a_parquet_corpus_whose_columns_are_not_utf8_is_damage() -> None:
         read_corpus(data, "parquet")
 
 
+@pytest.mark.parametrize("found", ["1" + "0" * 400, "-1" + "0" * 308 + "9"])
+def test_an_integer_that_no_float_can_hold_is_damage(found: str) -> None:
+    [manifest] = TARGETS["manifest"].seeds()
+    data = manifest.replace(b'"type_coverage": 0.5', f'"type_coverage": {found}'.encode())
+    with pytest.raises(
+        DataError, match=r"^manifest\.json: coverage\.type_coverage: expected a num"
+    ):
+        parse_manifest(data, "manifest.json")
+
+
 VOCABULARY = pa.table(
     [["[PAD]", "[UNK]", "word"], [0, 0, 1], [None, None, "v"], [None] * 3, [False] * 3],
     schema=VOCABULARY_TABLE,
 )
+
+
+@pytest.mark.parametrize("part", [b"word", b"matched"])
+def test_a_vocabulary_table_that_is_not_utf8_is_damage(part: bytes) -> None:
+    data = parquet(VOCABULARY).replace(part, b"\xff" + part[1:])
+    with pytest.raises(DataError, match="^v: can't be read as Parquet: .*(UTF8|utf-8)"):
+        read_vocabulary_table(open_bytes(data), "v")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': (), 'fortran_order': False, 'shape': (1, 2)}",
+        "{'descr': 'f4,(2', 'fortran_order': False, 'shape': (1, 2)}",
+        "{'descr': '<f4', 'fortran_order': Fal\x7fse, 'shape': (1, 2)",
+        "((",
+        "1+" * 4000 + "1",
+        "-" * 9000 + "1",
+    ],
+)
+def test_an_npy_header_that_python_fails_to_parse_is_damage(header: str) -> None:
+    data = b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header.encode()
+    with pytest.raises(DataError, match=r"^a\.npy: byte 0: expected a \.npy header"):
+        read_shard(open_bytes(data), NPY, "a.npy")
+
+
+@pytest.mark.parametrize("shape", [(10**18, 0), (0, 1 << 62), (0, 10**30), (-1, -4)])
+def test_an_npy_shard_of_an_absurd_shape_is_damage(shape: tuple[int, int]) -> None:
+    header = repr({"descr": "<f4", "fortran_order": False, "shape": shape}).encode()
+    data = b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header
+    with pytest.raises(DataError, match=r"^a\.npy: header: expected rows and dimensions"):
+        read_shard(open_bytes(data), NPY, "a.npy")
 
 
 def shard(**columns: Any) -> bytes:
@@ -108,3 +153,30 @@ def shard(**columns: Any) -> bytes:
     file = io.BytesIO()
     pq.write_table(pa.table(whole | columns), file, compression="none", use_dictionary=False)
     return file.getvalue()
+
+
+def test_a_parquet_shard_whose_tokens_are_not_utf8_is_damage() -> None:
+    data = shard().replace(b"word", b"\xfford")
+    with pytest.raises(DataError, match=r"^shard: can't be read as Parquet: .*UTF8"):
+        read_shard(open_bytes(data), PARQUET, "shard")
+
+
+def test_a_parquet_shard_with_a_null_in_a_vector_is_damage() -> None:
+    flat = pa.array([0.0, None, 2, 3], pa.float32())
+    data = shard(vector=pa.FixedSizeListArray.from_arrays(flat, 2))
+    with pytest.raises(DataError, match="^shard: rows: expected no nulls"):
+        read_shard(open_bytes(data), PARQUET, "shard")
+
+
+def test_a_parquet_shard_of_no_dimensions_is_damage() -> None:
+    data = shard(vector=pa.array([[], []], pa.list_(pa.float32(), 0)))
+    with pytest.raises(DataError, match="^shard: columns: expected .*vector fixed_size_list"):
+        read_shard(open_bytes(data), PARQUET, "shard")
+
+
+@pytest.mark.parametrize("rows", [-1, 1, 3, 60])
+def test_a_parquet_shard_whose_metadata_miscounts_its_rows_is_damage(rows: int) -> None:
+    # Two rows as a zigzag varint, between the schema and the list of one row group.
+    data = shard().replace(b"\x16\4\x19\x1c", b"\x16%c\x19\x1c" % (2 * rows if rows > 0 else 1))
+    with pytest.raises(DataError, match="^shard: (metadata|row [12]): expected .* rows, found"):
+        read_shard(open_bytes(data), PARQUET, "shard")
