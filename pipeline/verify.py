@@ -185,7 +185,8 @@ class _Verification:
         if table is not None:
             if tokens is not None and not table.column("token").combine_chunks().equals(tokens):
                 self._report(f"{info.parquet_path}: its tokens are not those of {info.path}")
-            for problem in vocabulary_problems(table, manifest):
+            sources = len(manifest.inputs.vectors)
+            for problem in vocabulary_problems(table, manifest.config, sources):
                 self._report(f"{info.parquet_path}: {problem}")
                 if problem == WRONG_RULES:
                     return tokens, None

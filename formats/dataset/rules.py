@@ -19,17 +19,17 @@ from formats.oov import ZEROS
 WRONG_RULES = "the column rules does not have an item for each vector file"
 
 
-def vocabulary_problems(table: Any, manifest: Manifest) -> Iterator[str]:
+def vocabulary_problems(table: Any, config: dict[str, Any], sources: int) -> Iterator[str]:
     """Yields what is wrong with the table of vocabulary.parquet.
 
     Args:
         table: as ``read_vocabulary_table`` gives it.
-        manifest: of the dataset.
+        config: of the manifest; says how the vocabulary was chosen.
+        sources: number of vector files.
     """
-    config = manifest.config
     if "rules" in table.column_names:
         items = pc.list_value_length(table.column("rules"))
-        if items.null_count or pc.any(pc.not_equal(items, len(manifest.inputs.vectors))).as_py():
+        if items.null_count or pc.any(pc.not_equal(items, sources)).as_py():
             yield WRONG_RULES
             return
     counts = table.column("count").to_numpy()

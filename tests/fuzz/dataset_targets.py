@@ -20,6 +20,7 @@ from formats.dataset.rejects import read_rejects, write_rejects
 from formats.dataset.rules import vocabulary_problems
 from formats.dataset.tfrecord import GZIP, NONE, RecordWriter, read_records
 from formats.dataset.vocabulary import (
+    CONCAT_TABLE,
     VOCABULARY_TABLE,
     read_vocabulary_table,
     read_vocabulary_text,
@@ -42,9 +43,9 @@ def read_vocabulary(data: bytes, choices: Choices) -> None:
 
 def read_table(data: bytes, choices: Choices) -> None:
     table = read_vocabulary_table(open_bytes(data), NAME)
-    assert table.schema == VOCABULARY_TABLE
+    assert table.schema in (VOCABULARY_TABLE, CONCAT_TABLE)
     table.validate(full=True)
-    list(vocabulary_problems(table, {"min_count": choices.bits}))
+    list(vocabulary_problems(table, {"min_count": choices.bits}, sources=2))
 
 
 def read_matrix_shard(format: str, data: bytes, choices: Choices) -> None:
@@ -105,7 +106,11 @@ def _table_files() -> list[bytes]:
     pq.write_table(table, plain, compression="none", use_dictionary=False)
     bare = io.BytesIO()
     pq.write_table(table, bare, compression="none", store_schema=False, data_page_version="2.0")
-    return [written.getvalue(), plain.getvalue(), bare.getvalue()]
+    rules = [[None, None], [None, None], ["exact", None], ["lower", "lower"], [None, "exact"]]
+    each = pa.array([*rules, [None, None], [None, None]], pa.list_(pa.string()))
+    side_by_side = io.BytesIO()
+    write_vocabulary_table(side_by_side, table.append_column("rules", each))
+    return [file.getvalue() for file in (written, plain, bare, side_by_side)]
 
 
 def _shards(format: str) -> list[bytes]:

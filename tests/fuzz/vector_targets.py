@@ -112,7 +112,7 @@ def read_fasttext_model(data: bytes, choices: Choices) -> None:
             stream = Unseekable(data) if packed else open_bytes(data)
             add_rows(stream, model, plan, first, last, sums, name=NAME, block_bytes=choices.most)
     assert (whole == cut).all()
-    vectors = mean_vectors(plan, whole)
+    vectors = mean_vectors(plan.counts, whole)
     assert vectors.shape == (len(words), head.dim)
     assert np.isfinite(vectors).all()
 

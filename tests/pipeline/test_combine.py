@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -149,3 +150,33 @@ def test_draws_are_of_the_word_and_the_seed_alone(folder: Path) -> None:
         [drawn] = oov_vectors("normal", ["unseen"], mean, deviation, seed).tolist()
         assert dataset.row("unseen") == drawn
         assert dataset.row("the") == [1, 2]
+
+
+def test_verify_finds_columns_that_should_be_zero(folder: Path) -> None:
+    dataset = build(folder, oov=["zeros", "mean"])
+    [shard] = dataset.manifest.embeddings.shards
+    matrix = dataset.matrix
+    for row, column, expected in ((2, 4, []), (3, 1, [f"{shard.path}: row 3: expected zeros"])):
+        changed = matrix.copy()
+        changed[row, column] = 5
+        np.save(dataset.output / shard.path, changed)
+        problems = verify_dataset(str(dataset.output))
+        assert "sha256" in problems[0]
+        assert [
+            problem[: len(text)] for problem, text in zip(problems[1:], expected, strict=True)
+        ] == expected
+        assert len(problems) == 1 + len(expected)
+
+
+def test_verify_finds_rules_that_do_not_fit_the_files(folder: Path) -> None:
+    dataset = build(folder)
+    path = dataset.output / dataset.manifest.vocabulary.parquet_path
+    table = pq.read_table(path)
+    rules = pa.array([["exact"]] * len(table), pa.list_(pa.string()))
+    pq.write_table(table.set_column(5, "rules", rules), path)
+    problems = verify_dataset(str(dataset.output))
+    assert "sha256" in problems[0]
+    assert problems[1:] == [
+        f"{dataset.manifest.vocabulary.parquet_path}: the column rules does not have an item for "
+        "each vector file"
+    ]
