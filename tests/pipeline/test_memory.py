@@ -9,11 +9,18 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from tests.formats.vectors.fasttext_models import Sample
 
 ROWS, DIM, WORDS = 40_000, 300, 5_000
 # Some 260 MB are used; a file that was kept would come on top.
 BOUND_MB = 350
+
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="peaks are read from /proc"
+)
 
 
 def _write_inputs(folder: Path) -> tuple[Path, Path]:
@@ -51,15 +58,10 @@ def _peak_mb(process: int) -> float:
     return int(peak[1]) * 1024 / 1e6 if peak else 0.0
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peaks are read from /proc")
-def test_a_vector_file_of_100_mb_is_joined_in_bounded_memory(
-    tmp_path: Path, repository: Path
-) -> None:
-    corpus, vectors = _write_inputs(tmp_path)
-    assert vectors.stat().st_size > 90e6
-    arguments = [f"--corpus=train={corpus}", f"--vectors={vectors}", f"--output={tmp_path / 'out'}"]
+def _peaks(repository: Path, *arguments: str) -> list[float]:
+    """Runs a build; gives the peak of each of its processes, in MB."""
     build = subprocess.Popen(
-        [sys.executable, "-m", "pipeline", "build", *arguments, "--direct_num_workers=2"],
+        [sys.executable, "-m", "pipeline", "build", *arguments],
         cwd=repository,
         stdout=subprocess.DEVNULL,
     )
@@ -69,5 +71,34 @@ def test_a_vector_file_of_100_mb_is_joined_in_bounded_memory(
             peaks[process] = max(peaks.get(process, 0.0), _peak_mb(process))
         time.sleep(0.05)
     assert build.returncode == 0
-    assert len([peak for peak in peaks.values() if peak > 100]) >= 3
-    assert max(peaks.values()) < BOUND_MB, peaks
+    return list(peaks.values())
+
+
+@needs_proc
+def test_a_vector_file_of_100_mb_is_joined_in_bounded_memory(
+    tmp_path: Path, repository: Path
+) -> None:
+    corpus, vectors = _write_inputs(tmp_path)
+    assert vectors.stat().st_size > 90e6
+    arguments = [f"--corpus=train={corpus}", f"--vectors={vectors}", f"--output={tmp_path / 'out'}"]
+    peaks = _peaks(repository, *arguments, "--direct_num_workers=2")
+    assert len([peak for peak in peaks if peak > 100]) >= 3
+    assert max(peaks) < BOUND_MB, peaks
+
+
+@needs_proc
+def test_a_fasttext_model_of_350_mb_is_joined_in_bounded_memory(
+    tmp_path: Path, repository: Path
+) -> None:
+    corpus, model = tmp_path / "corpus.txt", tmp_path / "model.bin"
+    corpus.write_text("".join(f"w{row} new{row}\n" for row in range(1000)))
+    words = [b"w%d" % row for row in range(1000)]
+    matrix = np.random.default_rng(0).normal(size=(291_000, DIM)).astype("<f4")
+    written = Sample(words, matrix, bucket=290_000, minn=3, maxn=6)
+    model.write_bytes(written.data())
+    assert model.stat().st_size > 345e6
+    del matrix, written
+    arguments = [f"--corpus=train={corpus}", f"--vectors={model}", f"--output={tmp_path / 'out'}"]
+    peaks = _peaks(repository, *arguments, "--oov=subword")
+    # One process without the model, which would come on top.
+    assert max(peaks) < BOUND_MB, peaks
