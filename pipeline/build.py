@@ -6,7 +6,6 @@ import contextlib
 import datetime
 import hashlib
 import json
-import logging
 import os
 import platform
 import time
@@ -34,8 +33,6 @@ from transforms.write_matrix import MatrixSpec
 _VECTORS_PER_TEXT = 4
 
 _PACKAGES = ("embprep", "apache-beam", "numpy", "pyarrow", "protobuf")
-
-_log = logging.getLogger(__name__)
 
 
 def build(config: BuildConfig, options: PipelineOptions) -> tuple[Manifest, float]:

@@ -223,7 +223,9 @@ class _WriteShard(beam.DoFn):
         shards = len(spec.bounds(vocabulary.num_rows)) - 1
         path = embedding_shard_path(self._run_id, shard_and_hits[0], shards, spec.format)
         with create_file(join(self._output, path)) as file:
-            matrix = np.hstack([chosen.vectors for chosen in shard.chosen])
+            columns = [chosen.vectors for chosen in shard.chosen]
+            # A copy of a shard is worth sparing.
+            matrix = columns[0] if len(columns) == 1 else np.hstack(columns)
             tokens = token[shard.first_row : shard.first_row + shard.rows]
             write_shard(
                 file.stream,
