@@ -16,6 +16,8 @@ TEXT, BINARY, FASTTEXT = "text", "binary", "fasttext"
 
 _HEADER = re.compile(rb"([0-9]{1,18}) ([0-9]{1,9}) ?\r?")
 _ROWS_TO_COMPARE = 100
+# A record is held in memory whole, and a damaged header must not make all of the file one.
+_MAX_BINARY_DIM = (1 << 16) - 1
 # Rare in the tokens of a text file; the floats of a binary file soon hold one.
 _CONTROL_BYTES = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _CONVERT = "write it as text or word2vec binary, for instance with gensim's save_word2vec_format"
@@ -112,7 +114,7 @@ def _layout_behind_header(head: bytes, header_bytes: int, rows: int, dim: int, n
         trailing_space = first_row.removesuffix(b"\r").endswith(b" ")
         style = "fastText .vec" if trailing_space else "word2vec text"
         return Layout(TEXT, style, header_bytes, rows, dim)
-    if _CONTROL_BYTES.search(body, 0, 4096):
+    if dim <= _MAX_BINARY_DIM and _CONTROL_BYTES.search(body, 0, 4096):
         return Layout(BINARY, "word2vec binary", header_bytes, rows, dim)
     if _trailing_floats(fields) == 1 and b"\n" in body:
         return Layout(TEXT, "GloVe text", 0, -1, 1)

@@ -15,6 +15,7 @@ are proved afterwards by ``formats.vectors.proof``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from typing import BinaryIO, NamedTuple
 
@@ -24,6 +25,10 @@ from formats.vectors.records import Records
 
 _EARLY_RECORDS = 16
 _MAX_TOKEN_BYTES = 1 << 16
+# A longer token is read, but not searched for: each space of a damaged file may be asked for one.
+_MAX_FOUND_TOKEN_BYTES = 1 << 10
+# C0 and DEL; U+0080 to U+009F are left alone, because real tokens hold U+0085.
+_CONTROL_BYTES = re.compile(rb"[\x00-\x1f\x7f]")
 _FLOAT_BYTES = 4
 
 
@@ -200,15 +205,15 @@ class _Walk:
 
     def _proper_record(self, place: int) -> int | None:
         """The space ending the token at a place, if that is a token and its vector follows."""
-        space = self._data.find(b" ", place)
+        space = self._data.find(b" ", place, place + _MAX_FOUND_TOKEN_BYTES)
         if space <= place or space + self._vector_bytes >= len(self._data):
             return None
+        token = self._data[place:space]
         try:
-            token = self._data[place:space].decode()
+            token.decode()
         except UnicodeDecodeError:
             return None
-        # C0 and DEL; U+0080 to U+009F are left alone, because real tokens hold U+0085.
-        return None if any(char < " " or char == "\x7f" for char in token) else space
+        return None if _CONTROL_BYTES.search(token) else space
 
     def _damage(self, expected: str, found: str) -> DataError:
         known = self._records_before is not None

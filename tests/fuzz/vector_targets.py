@@ -28,6 +28,8 @@ from formats.vectors.source import (
     whole_range,
 )
 from formats.vectors.subwords import add_rows, mean_vectors, new_sums, plan_rows
+from formats.vectors.tokens import first_tokens
+from formats.vectors.unicode_errors import UNICODE_ERRORS
 from tests.fuzz.repairs import repair_gzip, repair_zip
 from tests.fuzz.target import NAME, Choices, Target, Unseekable, open_bytes, opener, short_opener
 
@@ -48,10 +50,15 @@ def read_vector_file(data: bytes, choices: Choices) -> None:
     """Reads a vector file in order and in ranges, whose rows must be the same."""
     open_file = opener(data)
     source = open_source(0, NAME, len(data), open_file)
-    whole = _read_all(source, [whole_range(source)], open_file)
+    unicode_errors = UNICODE_ERRORS[choices.bits % 3]
+    first_tokens([source], _MOST_WORDS, open_file, unicode_errors=unicode_errors)
+    if source.model is not None:
+        return
+    whole = _read_all(source, [whole_range(source)], open_file, unicode_errors)
     if source.container.kind == PLAIN:
         ranges = cut_ranges(source, choices.range_bytes(len(data)))
-        cut = _read_all(source, ranges, short_opener(data, max(choices.most, len(data) // 64)))
+        short = short_opener(data, max(choices.most, len(data) // 64))
+        cut = _read_all(source, ranges, short, unicode_errors)
         proved = cut.problem is None or (source.layout.kind != BINARY and whole.problem is None)
         assert not proved or cut.rows == whole.rows, (cut, whole)
         assert source.layout.kind == BINARY or (cut.problem is None) == (whole.problem is None), (
@@ -62,7 +69,9 @@ def read_vector_file(data: bytes, choices: Choices) -> None:
         raise whole.problem
 
 
-def _read_all(source: VectorSource, ranges: list[VectorRange], open_file: OpenFile) -> Reading:
+def _read_all(
+    source: VectorSource, ranges: list[VectorRange], open_file: OpenFile, unicode_errors: str
+) -> Reading:
     reports: list[RangeReport] = []
     rows: list[tuple[int, bytes, bytes]] = []
     try:
@@ -72,7 +81,7 @@ def _read_all(source: VectorSource, ranges: list[VectorRange], open_file: OpenFi
                     reports.append(part)
                     continue
                 rows += _rows_of(part)
-                _parse(part, source)
+                _parse(part, source, unicode_errors)
     except DataError as error:
         return Reading(rows, error)
     size = source.size if ranges[-1].stop != -1 else None
@@ -84,9 +93,9 @@ def _rows_of(records: Records) -> Iterable[tuple[int, bytes, bytes]]:
         yield records.offset + start, token, records.data[start + len(token) + 1 : end]
 
 
-def _parse(records: Records, source: VectorSource) -> None:
-    tokens = records.tokens[:_MOST_WORDS]
-    found = find_rows(records, {token: form for form, token in enumerate(tokens)}, 0, 0)
+def _parse(records: Records, source: VectorSource, unicode_errors: str) -> None:
+    forms = {token: form for form, token in enumerate(records.tokens[:_MOST_WORDS])}
+    found = find_rows(records, forms, 0, 0, unicode_errors=unicode_errors, name=source.name)
     parsed = parse_vectors(found, source.layout.kind, source.layout.dim)
     assert len(parsed.kept) + len(parsed.rejected) == len(found)
     assert parsed.vectors.shape == (len(parsed.kept), source.layout.dim)
@@ -99,7 +108,10 @@ def read_fasttext_model(data: bytes, choices: Choices) -> None:
     # Where a stream can't be wound back, it is opened anew.
     packed = bool(choices.bits & 1)
     dictionary = read_dictionary(
-        Unseekable(data) if packed else open_bytes(data), set(words), name=NAME
+        Unseekable(data) if packed else open_bytes(data),
+        set(words),
+        name=NAME,
+        unicode_errors=UNICODE_ERRORS[choices.bits // 2 % 3],
     )
     model = dictionary.model
     plan = plan_rows(head, words, dictionary.ids)
