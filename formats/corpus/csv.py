@@ -15,7 +15,13 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from formats.corpus.lines import MAX_ROW_BYTES, line_blocks, open_corpus_file, row_too_long
+from formats.corpus.lines import (
+    MAX_BLOCK_ROWS,
+    MAX_ROW_BYTES,
+    line_blocks,
+    open_corpus_file,
+    row_too_long,
+)
 from formats.corpus.ranges import CorpusRange
 from formats.corpus.rows import (
     BAD_QUOTING,
@@ -59,7 +65,7 @@ def read(work: CorpusRange, open_file: OpenFile, block_bytes: int) -> Iterator[C
         for row in rows:
             block.append(row)
             size += len(row.raw)
-            if size >= block_bytes:
+            if size >= block_bytes or len(block) >= MAX_BLOCK_ROWS:
                 yield _candidates(work, block, size)
                 block, size = [], 0
         if block:

@@ -20,6 +20,8 @@ from formats.vectors.containers import GZIP, PLAIN, Container, OpenFile, open_co
 
 # A row is held in memory whole, and Arrow's offsets are of 32 bits.
 MAX_ROW_BYTES = 64 << 20
+# A row costs some hundred bytes of its own, which counts where nearly all of them are blank.
+MAX_BLOCK_ROWS = 1 << 17
 
 BOM = b"\xef\xbb\xbf"
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -78,7 +80,7 @@ def read_lines(work: CorpusRange, open_file: OpenFile, block_bytes: int) -> Iter
             skipped = _end_of_line(data) if skip_header else 0
             skip_header = False
             if skipped < len(data):
-                yield _find_lines(data[skipped:], offset + skipped)
+                yield from _cut_lines(_find_lines(data[skipped:], offset + skipped))
 
 
 def line_blocks(
@@ -155,6 +157,23 @@ def _find_lines(data: bytes, offset: int) -> Lines:
         ends = np.append(ends, len(data))
     returns = (ends > starts) & (array[ends - 1] == _RETURN)
     return Lines(data, offset, starts, ends - returns)
+
+
+def _cut_lines(lines: Lines) -> Iterator[Lines]:
+    count = len(lines.starts)
+    if count <= MAX_BLOCK_ROWS:
+        yield lines
+        return
+    for first in range(0, count, MAX_BLOCK_ROWS):
+        last = first + MAX_BLOCK_ROWS
+        start = int(lines.starts[first])
+        end = int(lines.starts[last]) if last < count else len(lines.data)
+        yield Lines(
+            lines.data[start:end],
+            lines.offset + start,
+            lines.starts[first:last] - start,
+            lines.ends[first:last] - start,
+        )
 
 
 def _end_of_line(data: bytes) -> int:

@@ -17,6 +17,8 @@ from formats.errors import DataError
 from formats.vectors.containers import OpenFile
 
 _BUFFER_BYTES = 1 << 20
+# Texts that come again and again take next to nothing in a file, and all their bytes in a batch.
+_MAX_BATCH_ROWS = 1 << 14
 
 
 def open_parquet(stream: BinaryIO, uri: str) -> Any:
@@ -47,7 +49,7 @@ def read(work: CorpusRange, open_file: OpenFile, block_bytes: int) -> Iterator[C
         mine = groups[work.start :]
         bytes_per_row = sum(g.total_byte_size for g in mine) / max(sum(g.num_rows for g in mine), 1)
         batches = file.iter_batches(
-            batch_size=max(int(block_bytes / max(bytes_per_row, 1)), 1),
+            batch_size=min(max(int(block_bytes / max(bytes_per_row, 1)), 1), _MAX_BATCH_ROWS),
             row_groups=range(work.start, work.stop),
             columns=[name for name in (work.text_column, work.label_column) if name],
             use_threads=False,

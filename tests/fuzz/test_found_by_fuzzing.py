@@ -11,7 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from formats.corpus.lines import MAX_BLOCK_ROWS
 from formats.corpus.plan import CorpusFile, plan_corpus
+from formats.corpus.ranges import CorpusBlock
 from formats.corpus.read import read_range
 from formats.dataset.embedding_matrix import NPY, PARQUET, read_shard
 from formats.dataset.manifest import parse_manifest
@@ -27,7 +29,7 @@ def open_vectors(data: bytes) -> source.VectorSource:
     return source.open_source(0, "vectors.zip", len(data), opener(data))
 
 
-def read_corpus(data: bytes, format: str) -> tuple[list[Any], list[Any]]:
+def corpus_blocks(data: bytes, format: str) -> list[CorpusBlock]:
     plan = plan_corpus(
         "corpus",
         [CorpusFile("corpus", len(data))],
@@ -39,7 +41,11 @@ def read_corpus(data: bytes, format: str) -> tuple[list[Any], list[Any]]:
         range_bytes=1 << 20,
         open_file=opener(data),
     )
-    blocks = [block for work in plan.ranges for block in read_range(work, opener(data))]
+    return [block for work in plan.ranges for block in read_range(work, opener(data))]
+
+
+def read_corpus(data: bytes, format: str) -> tuple[list[Any], list[Any]]:
+    blocks = corpus_blocks(data, format)
     return (
         [text for block in blocks for text in block.rows.column("text").to_pylist()],
         [reason for block in blocks for reason in block.rejects.column("reason").to_pylist()],
@@ -78,6 +84,47 @@ def test_a_fasttext_matrix_larger_than_any_file_is_damage() -> None:
     data += struct.pack("<3i2q", 0, 0, 0, 0, -1) + b"\0" + struct.pack("<2q", rows, dim)
     with pytest.raises(DataError, match=r"^model\.bin: byte 562\d+: .* the end of the file"):
         read_dictionary(open_bytes(data), set(), name="model.bin")
+
+
+def test_a_word2vec_header_of_absurd_dimensions_is_damage() -> None:
+    # Else all of the file would be gathered for one record, block by block.
+    with pytest.raises(
+        DataError, match=r"^vectors\.zip: row 1, byte 12: expected a token and 9999"
+    ):
+        open_vectors(b"1 999999999\na " + bytes(5000))
+
+
+@pytest.mark.timeout(20)
+def test_a_word2vec_range_of_spaces_before_a_long_token_is_given_up_soon() -> None:
+    # Each of the spaces was taken for the end of a record before that token.
+    start = 1 << 20
+    good = b"1000000000 300\nw " + bytes(1200)
+    data = good.ljust(start - 16, b"\1") + b" " * 1300 + b"a" * 900000 + b" " + bytes(1 << 18)
+    vectors = open_vectors(data)
+    work = source.cut_ranges(vectors, start)[1]
+    [report] = source.read_range(vectors, work, opener(data))
+    assert report.problem == f"no record found behind byte {start - 16}"
+
+
+@pytest.mark.parametrize(
+    ("format", "head"), [("text", b""), ("csv", b"text\n"), ("jsonl", b'{"text": "a"}\n')]
+)
+def test_blank_rows_come_in_blocks_of_bounded_memory(format: str, head: bytes) -> None:
+    rows = 3 * MAX_BLOCK_ROWS // 2
+    data = head + b"\n" * rows + b'{"text": "last"}'
+    blocks = corpus_blocks(data, format)
+    assert max(len(block.rejects) for block in blocks) <= MAX_BLOCK_ROWS
+    offsets = [offset for block in blocks for offset in block.rejects.column("offset").to_pylist()]
+    assert offsets == list(range(len(head), len(head) + rows))
+    assert sum(block.bytes_read for block in blocks) in (len(data), len(data) - len(head))
+
+
+def test_a_text_that_comes_again_and_again_is_not_read_in_one_batch() -> None:
+    file = io.BytesIO()
+    pq.write_table(pa.table({"text": ["the same " * 100] * 50_000}), file)
+    blocks = corpus_blocks(file.getvalue(), "parquet")
+    assert max(block.rows.nbytes for block in blocks) < 16 << 20
+    assert sum(len(block.rows) for block in blocks) == 50_000
 
 
 def test_jsonl_may_begin_with_a_line_that_is_not_utf8() -> None:
