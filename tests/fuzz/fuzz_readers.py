@@ -15,7 +15,7 @@ import atheris
 
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-with atheris.instrument_imports(include=["formats", "zipfile", "numpy.lib._format_impl"]):
+with atheris.instrument_imports(include=["formats", "pipeline", "zipfile"]):
     from tests.fuzz.mutations import mutate_bytes
     from tests.fuzz.target import CHOICE_BYTES, Target, inputs_of, run
     from tests.fuzz.targets import TARGETS
