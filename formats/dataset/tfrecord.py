@@ -94,8 +94,9 @@ def read_records(file: BinaryIO, compression: str, name: str) -> Iterator[bytes]
     try:
         yield from _read_frames(cast(BinaryIO, stream), name)
     finally:
-        # Else it would close the file with itself.
-        stream.detach()
+        # Else it would close the file with itself; who stopped midway may have closed it already.
+        if not stream.closed:
+            stream.detach()
 
 
 def _read_frames(stream: BinaryIO, name: str) -> Iterator[bytes]:

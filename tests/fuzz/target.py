@@ -6,11 +6,12 @@ The rule that every target proves: any bytes are either read, or end in a ``Data
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import BinaryIO, NamedTuple
 
@@ -87,14 +88,28 @@ def run(target: Target, data: bytes) -> bool:
         file = target.repair(file)
     before = peak_memory()
     sound = True
-    try:
-        target.read(file, choices)
-    except (DataError, UsageError) as error:
-        check_error(error)
-        sound = False
+    with _nothing_lost():
+        try:
+            target.read(file, choices)
+        except (DataError, UsageError) as error:
+            check_error(error)
+            sound = False
     grown = peak_memory() - before
     assert grown < MOST_MEMORY, f"{len(file)} bytes took {grown >> 20} MiB more than any before"
     return sound
+
+
+@contextlib.contextmanager
+def _nothing_lost() -> Iterator[None]:
+    """Fails at an error that Python can only print, as in a generator that is given up."""
+    lost: list[str] = []
+    hook = sys.unraisablehook
+    sys.unraisablehook = lambda error: lost.append(f"{error.exc_value!r} in {error.object!r}")
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
+    assert not lost, lost
 
 
 def check_error(error: DataError | UsageError) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import struct
+import sys
 import zlib
 from typing import Any
 
@@ -17,6 +19,7 @@ from formats.corpus.ranges import CorpusBlock
 from formats.corpus.read import read_range
 from formats.dataset.embedding_matrix import NPY, PARQUET, read_shard
 from formats.dataset.manifest import parse_manifest
+from formats.dataset.tfrecord import NONE, read_records
 from formats.dataset.vocabulary import VOCABULARY_TABLE, read_vocabulary_table
 from formats.errors import DataError
 from formats.vectors import source
@@ -227,3 +230,16 @@ def test_a_parquet_shard_whose_metadata_miscounts_its_rows_is_damage(rows: int) 
     data = shard().replace(b"\x16\4\x19\x1c", b"\x16%c\x19\x1c" % (2 * rows if rows > 0 else 1))
     with pytest.raises(DataError, match="^shard: (metadata|row [12]): expected .* rows, found"):
         read_shard(open_bytes(data), PARQUET, "shard")
+
+
+def test_records_that_are_given_up_midway_leave_no_error_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lost: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", lost.append)
+    with open_bytes(TARGETS["tfrecord"].seeds()[0]) as file:
+        records = read_records(file, NONE, "records")
+        assert next(records)
+    del records
+    gc.collect()
+    assert not lost
