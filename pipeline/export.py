@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from formats.dataset.embedding_matrix import NPY, PARQUET, open_shard
+from formats.dataset.embedding_matrix import MATRIX_FORMATS, open_shard
 from formats.dataset.export import EXPORT_FORMATS, Table, demand_exportable, write_export
 from formats.dataset.manifest import Manifest, parse_manifest, published_files
 from formats.dataset.paths import MANIFEST_PATH, run_manifest_path
@@ -76,8 +76,9 @@ def export_dataset(dataset: str, format: str, output: str) -> Manifest:
     _demand_apart(dataset, manifest, output)
     check_output_file(output)
     embeddings, info = manifest.embeddings, manifest.vocabulary
-    if embeddings.format not in (NPY, PARQUET):
-        raise damaged(MANIFEST_PATH, "embeddings.format", expected="npy or parquet",
+    if embeddings.format not in MATRIX_FORMATS:
+        raise damaged(MANIFEST_PATH, "embeddings.format",
+                      expected=f"one of {', '.join(MATRIX_FORMATS)}",
                       found=repr(embeddings.format), remedy=_REMEDY)  # fmt: skip
     _demand_hash(dataset, info.path, info.sha256)
     for shard in embeddings.shards:

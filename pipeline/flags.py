@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from formats.blocks import SPLITS
+from formats.dataset.embedding_matrix import MATRIX_FORMATS
 from formats.errors import UsageError
 from formats.oov import POLICIES
 from formats.splits import parse_splits
@@ -144,7 +145,7 @@ def _build_parser() -> FlagParser:
         "there")  # fmt: skip
     add("--dtype", choices=("float32", "float16"), help="float32")
     add("--matrix_shards", type=at_least(1), help="one a 64 MiB")
-    add("--matrix_format", choices=("npy", "parquet"), help="npy")
+    add("--matrix_format", choices=MATRIX_FORMATS, help="npy")
     examples = parser.add_argument_group("examples")
     add = examples.add_argument
     add("--max_length", type=at_least(1), help="ids of an example; 100")

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from formats.blocks import SPLITS
 from formats.dataset.coverage import measure_coverage
-from formats.dataset.embedding_matrix import NPY, PARQUET, ShardBlock, open_shard
+from formats.dataset.embedding_matrix import MATRIX_FORMATS, ShardBlock, open_shard
 from formats.dataset.examples import LABEL, example_features, parse_examples
 from formats.dataset.manifest import (
     EmbeddingShard,
@@ -214,8 +214,9 @@ class _Verification:
         place = f"{MANIFEST_PATH}: embeddings"
         self._expect(f"{place}.rows against vocabulary.size", manifest.vocabulary.size,
                      embeddings.rows)  # fmt: skip
-        if embeddings.format not in (NPY, PARQUET):
-            self._report(f"{place}.format: expected npy or parquet, found {embeddings.format!r}")
+        if embeddings.format not in MATRIX_FORMATS:
+            self._report(f"{place}.format: expected one of {', '.join(MATRIX_FORMATS)}, found "
+                         f"{embeddings.format!r}")  # fmt: skip
             return
         zeros = None if table is None else expected_zeros(table, manifest)
         row = 0

@@ -56,7 +56,7 @@ class MatrixSpec(NamedTuple):
     Attributes:
         parts: what stands side by side in a row.
         dtype: ``float32`` or ``float16``.
-        format: one of ``formats.dataset.embedding_matrix``.
+        format: one of ``formats.dataset.embedding_matrix.MATRIX_FORMATS``.
         shards: number of files; None for one a 64 MiB.
         oov_seed: of the rows that are drawn.
     """

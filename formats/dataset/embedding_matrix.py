@@ -1,8 +1,9 @@
-"""Shards of the embedding matrix: NumPy ``.npy`` or Parquet.
+"""Shards of the embedding matrix: NumPy ``.npy``, Parquet or safetensors.
 
 An ``.npy`` shard has NumPy's header of version 1.0, then the rows, C order, ``<f4`` or ``<f2``
 (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html). A Parquet shard has the
-columns ``id`` int32, ``token`` string and ``vector``, a list of ``dim`` float or halffloat.
+columns ``id`` int32, ``token`` string and ``vector``, a list of ``dim`` float or halffloat. A
+safetensors shard (``formats.safetensors``) has one tensor, ``embeddings``, F32 or F16 [rows, dim].
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ import pyarrow.parquet as pq
 
 from formats.arrow_errors import ARROW_ERRORS
 from formats.errors import DataError, damaged
+from formats.safetensors import FLOAT16, FLOAT32, read_header, write_tensor
 
-NPY, PARQUET = "npy", "parquet"
+NPY, PARQUET, SAFETENSORS = "npy", "parquet", "safetensors"
+MATRIX_FORMATS = (NPY, PARQUET, SAFETENSORS)
 
 _SHARD_BYTES = 64 << 20
 _BLOCK_BYTES = 4 << 20
@@ -38,6 +41,11 @@ _HEADER_ERRORS = (
     RecursionError,
     MemoryError,
 )
+_TENSOR = "embeddings"
+_TENSOR_DTYPES: dict[str, np.dtype[Any]] = {
+    FLOAT32: np.dtype("<f4"),
+    FLOAT16: np.dtype("<f2"),
+}
 _REMEDY = "build the dataset again"
 
 
@@ -46,8 +54,8 @@ class ShardBlock(NamedTuple):
 
     Attributes:
         vectors: float32 or float16 [rows, dim].
-        ids: int32 [rows], the matrix rows as the file names them; None in ``.npy``.
-        tokens: ``pa.StringArray``; None in ``.npy``.
+        ids: int32 [rows], the matrix rows as the file names them; Parquet only, else None.
+        tokens: ``pa.StringArray``; Parquet only, else None.
     """
 
     vectors: npt.NDArray[Any]
@@ -81,7 +89,7 @@ def write_shard(
 
     Args:
         file: writable binary file.
-        format: ``npy`` or ``parquet``.
+        format: one of ``MATRIX_FORMATS``.
         vectors: float32 or float16 [rows, dim].
         first_row: the matrix row of the first of them.
         tokens: ``pa.StringArray`` [rows]; only Parquet keeps it.
@@ -91,6 +99,8 @@ def write_shard(
         raise TypeError(f"expected float32 or float16, got {vectors.dtype}")
     if format == NPY:
         _write_npy(file, vectors)
+    elif format == SAFETENSORS:
+        write_tensor(file, _TENSOR, vectors)
     else:
         _write_parquet(file, vectors, first_row, tokens)
 
@@ -134,13 +144,15 @@ def open_shard(file: BinaryIO, format: str, name: str) -> OpenShard:
 
     Args:
         file: seekable binary file.
-        format: ``npy`` or ``parquet``.
+        format: one of ``MATRIX_FORMATS``.
         name: what messages call the file.
 
     Raises:
         DataError: the file breaks its format; from ``blocks`` as well.
     """
-    return _open_npy(file, name) if format == NPY else _open_parquet(file, name)
+    if format == NPY:
+        return _open_npy(file, name)
+    return _open_safetensors(file, name) if format == SAFETENSORS else _open_parquet(file, name)
 
 
 def read_shard(file: BinaryIO, format: str, name: str) -> npt.NDArray[Any]:
@@ -191,10 +203,37 @@ def _open_npy(file: BinaryIO, name: str) -> OpenShard:
             remedy=_REMEDY,
         )
     file.seek(start)
-    return OpenShard(rows, dim, dtype.name, _npy_blocks(file, rows, dim, dtype))
+    return OpenShard(rows, dim, dtype.name, _array_blocks(file, rows, dim, dtype))
 
 
-def _npy_blocks(file: BinaryIO, rows: int, dim: int, dtype: np.dtype[Any]) -> Iterator[ShardBlock]:
+def _open_safetensors(file: BinaryIO, name: str) -> OpenShard:
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    tensors = read_header(file, size, name, _REMEDY)
+    tensor = tensors.get(_TENSOR)
+    if (
+        len(tensors) != 1
+        or tensor is None
+        or len(tensor.shape) != 2
+        or not 0 < tensor.shape[1] <= _MAX_DIM
+        or tensor.dtype not in _TENSOR_DTYPES
+    ):
+        found = ", ".join(f"{key} {t.dtype} {list(t.shape)}" for key, t in tensors.items())
+        raise damaged(
+            name,
+            "header",
+            expected=f"one tensor, {_TENSOR}, of F32 or F16, rows and dimensions",
+            found=found or "none",
+            remedy=_REMEDY,
+        )
+    rows, dim = tensor.shape
+    dtype = _TENSOR_DTYPES[tensor.dtype]
+    return OpenShard(rows, dim, dtype.name, _array_blocks(file, rows, dim, dtype))
+
+
+def _array_blocks(
+    file: BinaryIO, rows: int, dim: int, dtype: np.dtype[Any]
+) -> Iterator[ShardBlock]:
     step = _block_rows(dtype, dim)
     for row in range(0, rows, step):
         block = np.empty((min(step, rows - row), dim), dtype)

@@ -33,7 +33,7 @@ def vocabulary_table_path(run_id: str) -> str:
 
 
 def embedding_shard_path(run_id: str, shard: int, shards: int, format: str) -> str:
-    """A shard of the embedding matrix; ``format`` is ``npy`` or ``parquet``."""
+    """A shard of the embedding matrix; ``format`` is its extension, such as ``npy``."""
     return f"{run_directory(run_id)}/embeddings-{shard:05d}-of-{shards:05d}.{format}"
 
 

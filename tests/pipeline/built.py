@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow.parquet as pq
+import safetensors.numpy
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from formats.dataset.examples import parse_examples
@@ -58,6 +59,8 @@ class Dataset(NamedTuple):
             path = self.output / shard.path
             if path.suffix == ".npy":
                 shards.append(np.load(path, allow_pickle=False))
+            elif path.suffix == ".safetensors":
+                shards.append(safetensors.numpy.load_file(path)["embeddings"])
             else:
                 vectors = pq.read_table(path).column("vector").combine_chunks()
                 shards.append(vectors.flatten().to_numpy().reshape(len(vectors), -1))

@@ -214,6 +214,20 @@ def test_parquet_shards_hold_ids_tokens_and_vectors(
     assert table.column("token").to_pylist() == dataset.tokens
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_safetensors_shards_hold_one_tensor(
+    dtype: str, corpus: Corpus, default: Dataset, tmp_path: Path
+) -> None:
+    dataset = corpus.build(tmp_path, matrix_format="safetensors", matrix_shards=2, dtype=dtype)
+    assert dataset.matrix.dtype == dtype
+    assert dataset.matrix.tolist() == default.matrix.astype(dtype).tolist()
+    shards = [Path(shard.path).name for shard in dataset.manifest.embeddings.shards]
+    assert shards == [
+        "embeddings-00000-of-00002.safetensors",
+        "embeddings-00001-of-00002.safetensors",
+    ]
+
+
 def test_matrix_shards_part_the_rows(corpus: Corpus, default: Dataset, tmp_path: Path) -> None:
     dataset = corpus.build(tmp_path / "a", matrix_shards=4)
     shards = dataset.manifest.embeddings.shards

@@ -36,6 +36,7 @@ FLAGS: list[tuple[str, str, Any]] = [
     ("dtype", "float16", "float16"),
     ("matrix_shards", "4", 4),
     ("matrix_format", "parquet", "parquet"),
+    ("matrix_format", "safetensors", "safetensors"),
     ("max_length", "1", 1),
     ("padding", "pre", "pre"),
     ("truncating", "pre", "pre"),

@@ -30,6 +30,7 @@ KEPT = paths.run_manifest_path(RUN)
         {"padding": "pre", "compression": "none"},
         {"format": "parquet"},
         {"format": "parquet", "dtype": "float16"},
+        {"format": "safetensors"},
         {"labels": None, "dtype": "float16"},
     ],
 )
@@ -346,7 +347,7 @@ def vectors_with(row: int, value: float) -> Any:
     return vectors
 
 
-@pytest.mark.parametrize("format", ["npy", "parquet"])
+@pytest.mark.parametrize("format", ["npy", "parquet", "safetensors"])
 @pytest.mark.parametrize(
     ("row", "value", "problem"),
     [
@@ -367,6 +368,14 @@ def test_a_wrong_row_of_the_matrix_is_reported(
 
 def test_rows_without_a_vector_are_zero_only_if_the_manifest_says_so(tmp_path: Path) -> None:
     assert problems_of(tmp_path, vectors=vectors_with(3, 1.0), oov="mean") == []
+
+
+def test_a_matrix_of_an_unknown_format_is_reported(tmp_path: Path) -> None:
+    found = problems_of(tmp_path, change_manifest=assignment("embeddings", "format", value="h5"))
+    assert (
+        "manifest.json: embeddings.format: expected one of npy, parquet, safetensors, found 'h5'"
+        in found
+    )
 
 
 def test_the_ids_and_tokens_of_parquet_shards_are_checked(tmp_path: Path) -> None:

@@ -154,6 +154,13 @@ def test_float16_parquet_shards_and_three_classes_are_trained_from(three_classes
     assert metrics["trainable_parameters"] == (DIM + 1) * 3
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_safetensors_shards_are_trained_from(dtype, tmp_path):
+    data = publish(tmp_path / "data", dtype=dtype, matrix_format="safetensors")
+    assert main(arguments(data, tmp_path / "out")) == 0
+    np.testing.assert_array_equal(vectors_of(tmp_path / "out"), matrix(dtype).astype("f4"))
+
+
 def test_dataset_may_be_a_uri(binary, tmp_path):
     assert main(arguments(binary.as_uri(), tmp_path)) == 0
     np.testing.assert_array_equal(vectors_of(tmp_path), matrix())

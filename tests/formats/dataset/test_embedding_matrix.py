@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import safetensors.numpy
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -16,6 +17,7 @@ from formats.dataset import embedding_matrix
 from formats.dataset.embedding_matrix import (
     NPY,
     PARQUET,
+    SAFETENSORS,
     default_shards,
     open_shard,
     read_shard,
@@ -81,7 +83,7 @@ def test_float16_is_halffloat_in_parquet() -> None:
     assert table.schema.field("vector").type.value_type == pa.float16()
 
 
-@pytest.mark.parametrize("format", [NPY, PARQUET])
+@pytest.mark.parametrize("format", [NPY, PARQUET, SAFETENSORS])
 @given(
     vectors=arrays.arrays(
         st.sampled_from([np.float32, np.float16]),
@@ -95,7 +97,7 @@ def test_any_vectors_come_back_bit_for_bit(format: str, vectors: Any) -> None:
     assert back.tobytes() == vectors.tobytes()
 
 
-@pytest.mark.parametrize("format", [NPY, PARQUET])
+@pytest.mark.parametrize("format", [NPY, PARQUET, SAFETENSORS])
 def test_blocks_are_the_shard_in_order(format: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedding_matrix, "_BLOCK_BYTES", 3 * 4 * 3)
     vectors = np.random.default_rng(0).normal(size=(10, 3)).astype(np.float32)
@@ -108,7 +110,7 @@ def test_blocks_are_the_shard_in_order(format: str, monkeypatch: pytest.MonkeyPa
         assert np.concatenate([block.ids for block in blocks]).tolist() == list(range(5, 15))
 
 
-@pytest.mark.parametrize("format", [NPY, PARQUET])
+@pytest.mark.parametrize("format", [NPY, PARQUET, SAFETENSORS])
 def test_the_same_shard_is_the_same_bytes(format: str) -> None:
     assert shard_bytes(format) == shard_bytes(format, MATRIX.copy())
 
@@ -144,6 +146,37 @@ def saved(array: Any, **options: Any) -> bytes:
 def test_damage_of_npy_is_named(data: bytes, message: str) -> None:
     with pytest.raises(DataError, match=f"^shard.npy: .*{message}"):
         read_shard(io.BytesIO(data), NPY, "shard.npy")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_safetensors_shards_are_those_of_the_reference(dtype: str) -> None:
+    vectors = MATRIX.astype(dtype)
+    data = shard_bytes(SAFETENSORS, vectors, 8, TOKENS)
+    assert data == safetensors.numpy.save({"embeddings": vectors})
+    back = read_shard(io.BytesIO(data), SAFETENSORS, "shard")
+    assert back.tobytes() == vectors.tobytes()
+
+
+SAFETENSORS_HEADER = "header: expected one tensor, embeddings, of F32 or F16, rows and dimensions"
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "byte 0: expected the length of a header"),
+        (b"<html>" * 30, "byte 0: expected the length of a header"),
+        (shard_bytes(SAFETENSORS)[:-1], "expected the end at byte 128, found 127 bytes"),
+        (shard_bytes(SAFETENSORS) + b"\0", "expected the end at byte 128, found 129 bytes"),
+        (safetensors.numpy.save({"a": MATRIX}), rf"{SAFETENSORS_HEADER}, found a F32 \[4, 3\]"),
+        (safetensors.numpy.save({"embeddings": MATRIX, "a": MATRIX}), SAFETENSORS_HEADER),
+        (safetensors.numpy.save({"embeddings": MATRIX[0]}), r"found embeddings F32 \[3\]"),
+        (safetensors.numpy.save({"embeddings": MATRIX.astype("f8")}), "found embeddings F64"),
+        (safetensors.numpy.save({}), "found none"),
+    ],
+)
+def test_damage_of_safetensors_is_named(data: bytes, message: str) -> None:
+    with pytest.raises(DataError, match=f"^shard: .*{message}.*; build the dataset again$"):
+        read_shard(io.BytesIO(data), SAFETENSORS, "shard")
 
 
 def test_damage_of_parquet_is_named() -> None:
