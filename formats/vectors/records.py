@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Indices = npt.NDArray[np.int64]
+Singles = npt.NDArray[np.float32]
 
 
 class Records(NamedTuple):
@@ -24,6 +30,32 @@ class Records(NamedTuple):
     tokens: list[bytes]
     starts: Sequence[int]
     ends: Sequence[int]
+
+
+class ArrayRows(NamedTuple):
+    """Some consecutive rows of a source that keeps its tokens and its vectors apart.
+
+    The vectors are not read until someone asks for them: most blocks of a large file hold no
+    token that is wanted, and who looks at tokens alone needs none.
+
+    Attributes:
+        tokens: the token of each row.
+        first_row: number of the first row in the file, counted from 0.
+        read: gives the vectors of some of the rows, float32 [n, dim], by their ascending indices
+            into ``tokens``. To be called once at most, before the next block is asked for; raises
+            ``DataError`` where the file is damaged.
+    """
+
+    tokens: list[bytes]
+    first_row: int
+    read: Callable[[Indices], Singles]
+
+
+def as_singles(values: npt.NDArray[Any]) -> Singles:
+    """Floats as ``np.float32`` makes them: halves widen exactly, doubles go to the nearest."""
+    # What is too large becomes infinite, and is rejected as such.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return values.astype(np.float32)
 
 
 class RangeReport(NamedTuple):
