@@ -37,6 +37,7 @@ class BuildConfig:
     oov_seed: int = 0
     unk_token: str | None = None
     unicode_errors: str = "skip"
+    allow_pickle: bool = False
     dtype: str = "float32"
     matrix_shards: int | None = None
     matrix_format: str = "npy"

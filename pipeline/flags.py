@@ -126,8 +126,11 @@ def _build_parser() -> FlagParser:
         "files enter the vocabulary too; 0")  # fmt: skip
     matrix = parser.add_argument_group("embedding matrix")
     add = matrix.add_argument
-    add("--vectors", action="append", metavar="PATH[#MEMBER]", help="GloVe, word2vec or fastText "
-        ".vec or .bin file, plain, .gz or .zip; repeatable")  # fmt: skip
+    add("--vectors", action="append", metavar="PATH[#MEMBER][?KEY=VALUE]", help="GloVe, word2vec "
+        "or fastText .vec or .bin file, plain, .gz or .zip; .npy or safetensors, with one token a "
+        "line in ?tokens=PATH; Parquet or Arrow; repeatable")  # fmt: skip
+    add("--allow_pickle", action="store_true", default=None, help="load vector files that gensim's "
+        "save() wrote; THIS RUNS CODE of whoever made the file")  # fmt: skip
     add("--combine", choices=COMBINE, help="first: an earlier file wins; concat: side by side; "
         "first")  # fmt: skip
     add("--fallback", type=_fallback, metavar="RULE[,RULE...]",

@@ -6,7 +6,9 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 
+from formats.vectors.array_rows import ArrayLayout
 from formats.vectors.containers import PLAIN
+from formats.vectors.layout import Layout
 from formats.vectors.proof import judge
 from formats.vectors.records import RangeReport
 from formats.vectors.source import (
@@ -17,17 +19,18 @@ from formats.vectors.source import (
     whole_range,
 )
 from pipeline.plan import inputs_opened, vector_file
-from transforms.storage import open_file
+from transforms.storage import exists, open_file
 
 _SHOWN_TOKENS = 8
 _LONG_TOKEN_BYTES = 98
 
 
-def inspect(spec: str) -> int:
+def inspect(spec: str, allow_pickle: bool = False) -> int:
     """Prints what a vector file is: format, rows, dimension, tokens, irregularities.
 
     Args:
-        spec: ``PATH[#MEMBER]``.
+        spec: as ``--vectors`` of a build.
+        allow_pickle: whether a pickle may be loaded, which runs code of whoever made it.
 
     Returns:
         The exit code, 0.
@@ -37,7 +40,14 @@ def inspect(spec: str) -> int:
         DataError: the file is damaged, or no vector file.
     """
     with inputs_opened():
-        source = open_source(0, spec, vector_file(spec, "inspect").size, open_file)
+        source = open_source(
+            0,
+            spec,
+            vector_file(spec, "inspect").size,
+            open_file,
+            exists=exists,
+            allow_pickle=allow_pickle,
+        )
     first: list[str] = []
     oddities: Counter[str] = Counter()
     reports: list[RangeReport] = []
@@ -93,7 +103,8 @@ def _print_table(
     source: VectorSource, rows: int, tokens: list[str], oddities: Counter[str]
 ) -> None:
     layout, container = source.layout, source.container
-    header = f"{layout.rows:,} rows" if layout.header_bytes else "none"
+    with_header = not isinstance(layout, Layout) or layout.header_bytes
+    header = f"{layout.rows:,} rows" if with_header and layout.rows >= 0 else "none"
     lines = [
         ("file", f"{source.name}, {source.size:,} bytes"),
         ("container", container.kind if container.kind == PLAIN else f"{container.kind} (packed)"),
@@ -101,6 +112,7 @@ def _print_table(
         ("header", header),
         ("rows", f"{rows:,}"),
         ("dimension", f"{layout.dim:,}"),
+        *([("words", layout.tokens_uri)] if isinstance(layout, ArrayLayout) else []),
         *_about_model(source),
         ("tokens", " ".join(tokens)),
         *(("irregular", f"{number:,} {what}") for what, number in sorted(oddities.items())),

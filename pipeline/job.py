@@ -11,6 +11,7 @@ from formats.dataset.vocabulary import read_vocabulary_text
 from formats.errors import UsageError
 from formats.oov import SUBWORD
 from formats.vectors.forms import UNK_TOKENS
+from formats.vectors.spec import parse_spec
 from pipeline.config import BuildConfig
 from pipeline.plan import Plan, subword_source
 from transforms.build_vocabulary import BuildVocabulary, CountTokens
@@ -139,6 +140,6 @@ def _subword_sources(plan: Plan) -> list[int]:
 
 def source_names(plan: Plan) -> list[str]:
     """What the vector files are called in the dataset: by their file names, if these differ."""
-    names = [source.spec.rpartition("/")[2] for source in plan.sources]
+    names = [parse_spec(source.spec).place.rpartition("/")[2] for source in plan.sources]
     specs = [source.spec for source in plan.sources]
     return names if len(set(names)) == len(names) else specs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import logging
 import os
@@ -116,29 +117,30 @@ def _stop(number: int, _: object) -> None:
 def _inspect(arguments: Sequence[str]) -> int:
     from pipeline.inspect import inspect
 
-    return inspect(
-        _one_argument(
-            arguments,
-            "inspect",
-            "VECTORS",
-            "Tells what a vector file is: its format, "
-            "rows, dimension, first tokens and irregularities. VECTORS is PATH[#MEMBER].",
-        )  # fmt: skip
+    parser = _parser_of_one(
+        "inspect",
+        "VECTORS",
+        "Tells what a vector file is: its format, rows, dimension, first tokens and "
+        "irregularities. VECTORS is PATH[#MEMBER][?KEY=VALUE], as --vectors of build.",
     )
+    parser.add_argument(
+        "--allow_pickle", action="store_true", help="load a file that gensim's save() wrote; THIS "
+        "RUNS CODE of whoever made it",
+    )  # fmt: skip
+    given = parser.parse_args(arguments)
+    return inspect(given.argument, given.allow_pickle)
 
 
 def _verify(arguments: Sequence[str]) -> int:
     from pipeline.verify import verify
 
-    return verify(
-        _one_argument(
-            arguments,
-            "verify",
-            "OUTPUT",
-            "Hashes every published file of a dataset "
-            "again and checks every rule it can show. Ends with 0 if it is whole, else with 1.",
-        )  # fmt: skip
+    parser = _parser_of_one(
+        "verify",
+        "OUTPUT",
+        "Hashes every published file of a dataset again and checks every rule it can show. Ends "
+        "with 0 if it is whole, else with 1.",
     )
+    return verify(parser.parse_args(arguments).argument)
 
 
 def _export(arguments: Sequence[str]) -> int:
@@ -153,13 +155,14 @@ def _vectors(arguments: Sequence[str]) -> int:
     return vectors(arguments)
 
 
-def _one_argument(arguments: Sequence[str], command: str, name: str, description: str) -> str:
+def _parser_of_one(command: str, name: str, description: str) -> argparse.ArgumentParser:
+    """The parser of a command that takes one argument."""
     from pipeline.flags import FlagParser
 
     parser = FlagParser(prog=f"embprep {command}", description=description)
     parser.add_argument("--verbose", action="store_true", help="show tracebacks and Beam's log")
     parser.add_argument("argument", metavar=name)
-    return str(parser.parse_args(arguments).argument)
+    return parser
 
 
 def _quiet_libraries(verbose: bool) -> None:

@@ -15,10 +15,11 @@ from formats.corpus.ranges import CorpusRange
 from formats.dataset.manifest import CorpusInput
 from formats.errors import UsageError
 from formats.oov import SUBWORD
-from formats.vectors.containers import split_member
+from formats.vectors.array_rows import ArrayLayout
 from formats.vectors.source import VectorSource, demand_equal_dimensions, open_source
+from formats.vectors.spec import known_keys, parse_spec
 from pipeline.config import BuildConfig
-from transforms.storage import StoredFile, is_local, join, match_files, open_file
+from transforms.storage import StoredFile, exists, is_local, join, match_files, open_file
 from transforms.write_matrix import FIRST, MatrixPart
 
 _FINGERPRINT_BYTES = 64 << 10
@@ -91,7 +92,7 @@ def plan_build(
         DataError: a file that is not what it should be.
     """
     with inputs_opened():
-        sources, fingerprints = _plan_vectors(config.vectors, trained or {})
+        sources, fingerprints = _plan_vectors(config, trained or {})
     parts = plan_parts(config, sources)
     return Plan(
         corpus=corpora.corpus,
@@ -202,15 +203,16 @@ def _demand_apart(files: Sequence[StoredFile], spec: str, output: str) -> None:
 
 
 def vector_file(spec: str, flag: str) -> StoredFile:
-    """The one file that a ``PATH[#MEMBER]`` names.
+    """The one file that a ``--vectors`` names.
 
     Raises:
         UsageError: there is no such file, or it is a directory or a glob.
     """
-    uri, _ = split_member(spec)
+    uri = parse_spec(spec).path
     files = match_files(uri)
     if not files:
-        raise UsageError(f"{flag} {spec}: no such file")
+        query = f"; behind a ? {known_keys()}" if "?" in uri else ""
+        raise UsageError(f"{flag} {spec}: no such file{query}")
     if [file.uri for file in files] != [uri]:
         raise UsageError(f"{flag} {spec}: a directory or a glob; give one file, such as "
                          f"{files[0].uri}")  # fmt: skip
@@ -218,15 +220,18 @@ def vector_file(spec: str, flag: str) -> StoredFile:
 
 
 def _plan_vectors(
-    specs: Sequence[str], trained: Mapping[str, str]
+    config: BuildConfig, trained: Mapping[str, str]
 ) -> tuple[list[VectorSource], list[str]]:
     sources, fingerprints = [], []
-    for ordinal, spec in enumerate(specs):
+    for ordinal, spec in enumerate(config.vectors):
         place = trained.get(spec, spec)
         file = vector_file(place, "--vectors")
-        source = open_source(ordinal, place, file.size, open_file)
+        source = open_source(
+            ordinal, place, file.size, open_file, exists=exists, allow_pickle=config.allow_pickle
+        )
         sources.append(source._replace(spec=spec))
-        fingerprints.append(_fingerprint([file]))
+        tokens = source.layout.tokens_uri if isinstance(source.layout, ArrayLayout) else None
+        fingerprints.append(_fingerprint([file, *(match_files(tokens) if tokens else [])]))
     return sources, fingerprints
 
 

@@ -19,7 +19,14 @@ from formats.vectors.joined import joined_block
 from formats.vectors.layout import BINARY
 from formats.vectors.proof import judge
 from formats.vectors.records import RangeReport
-from formats.vectors.source import VectorRange, VectorSource, cut_ranges, read_range, whole_range
+from formats.vectors.source import (
+    VectorRange,
+    VectorSource,
+    bytes_of,
+    cut_ranges,
+    read_range,
+    whole_range,
+)
 from formats.vectors.unicode_errors import SKIP
 from transforms.progress import StageProgress
 from transforms.shared_lookup import SharedLookup
@@ -98,7 +105,8 @@ class _ScanRange(beam.DoFn):
             if isinstance(records, RangeReport):
                 reports.append(records)
             else:
-                self._progress.add(read=len(records.data), records=len(records.tokens))
+                read = bytes_of(source, records)
+                self._progress.add(read=read, records=len(records.tokens))
                 yield find_rows(
                     records,
                     forms,
@@ -337,9 +345,10 @@ def _with_rejects(
             first[block.source] = min(first.get(block.source, block.first), block.first)
     for joined, reasons in zip(judged, counts, strict=True):
         if reasons.total() > max_reject_fraction * joined.rows:
+            source = sources[joined.ordinal]
             offset, reason, excerpt = first[joined.ordinal]
             raise DataError(
-                f"{sources[joined.ordinal].name}: byte {offset}: expected finite floats, found "
+                f"{source.name}: {source.place(offset)}: expected finite floats, found "
                 f"{excerpt} ({reason}); {reasons.total()} rows are bad, and at most a share of "
                 f"{max_reject_fraction} may be: mend them or raise the second number of "
                 "--max_reject_fraction"

@@ -16,6 +16,7 @@ from typing import BinaryIO, NamedTuple, cast
 from isal import igzip, isal_zlib
 
 from formats.errors import DataError, UsageError, damaged
+from formats.vectors.spec import parse_spec
 
 OpenFile = Callable[[str], BinaryIO]
 
@@ -53,7 +54,7 @@ class Container(NamedTuple):
 
 
 def find_container(spec: str, open_file: OpenFile) -> Container:
-    """Finds out from the bytes how the file named by ``PATH[#MEMBER]`` is packed.
+    """Finds out from the bytes how the file that ``--vectors`` names is packed.
 
     Raises:
         UsageError: the archive has several members and none is named, or the one named is not
@@ -61,7 +62,7 @@ def find_container(spec: str, open_file: OpenFile) -> Container:
         DataError: an archive without a readable directory, or with a member that is encrypted
             or packed by another method than deflate.
     """
-    uri, member = split_member(spec)
+    _, uri, member, _ = parse_spec(spec)
     with open_file(uri) as stream:
         magic = stream.read(4)
         if magic in _ZIP_MAGICS:
@@ -71,12 +72,6 @@ def find_container(spec: str, open_file: OpenFile) -> Container:
             f"--vectors {spec}: #{member} picks a file of a zip archive, but {uri} is not one"
         )
     return Container(uri, GZIP if magic.startswith(_GZIP_MAGIC) else PLAIN, "")
-
-
-def split_member(spec: str) -> tuple[str, str]:
-    """Splits ``PATH[#MEMBER]``; a ``#`` counts only behind a name that ends in ``.zip``."""
-    head, mark, tail = spec.partition(".zip#")
-    return (head + ".zip", tail) if mark else (spec, "")
 
 
 def open_container(container: Container, open_file: OpenFile) -> BinaryIO:

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from formats.vectors.layout import BINARY, TEXT, drop_line_end
-from formats.vectors.records import Records
+from formats.vectors.layout import TEXT, drop_line_end
+from formats.vectors.records import RowBlock
 from formats.vectors.unicode_errors import SKIP, readable_tokens
 
 # `form` is the number of what was looked up (``formats.vectors.forms``). `vector` is as it is
@@ -49,7 +49,7 @@ class ParsedVectors(NamedTuple):
 
 
 def find_rows(
-    records: Records,
+    records: RowBlock,
     forms: Mapping[bytes, int],
     source: int,
     attempt: int,
@@ -71,28 +71,17 @@ def find_rows(
     Raises:
         DataError: a token that is not UTF-8, if that is an error.
     """
-    tokens = readable_tokens(
-        records.tokens,
-        unicode_errors,
-        name,
-        lambda index: f"byte {records.offset + records.starts[index]}",
-    )
+    tokens = readable_tokens(records.tokens, unicode_errors, name, records.place)
     found = list(map(forms.get, tokens))
     hit = [form is not None for form in found]
-    data, offset = records.data, records.offset
-    positions: list[int] = []
-    vectors: list[bytes] = []
-    for index in compress(range(len(hit)), hit):
-        start = records.starts[index]
-        positions.append(offset + start)
-        vectors.append(data[start + len(records.tokens[index]) + 1 : records.ends[index]])
+    rows = list(compress(range(len(hit)), hit))
     return pa.record_batch(
         [
             pa.array(list(compress(found, hit)), pa.int32()),
-            pa.array(np.full(len(positions), source, np.int32)),
-            pa.array(np.full(len(positions), attempt, np.int8)),
-            pa.array(positions, pa.int64()),
-            pa.array(vectors, pa.binary()),
+            pa.array(np.full(len(rows), source, np.int32)),
+            pa.array(np.full(len(rows), attempt, np.int8)),
+            pa.array(records.positions(rows), pa.int64()),
+            pa.array(records.written(rows), pa.binary()),
         ],
         schema=FOUND,
     )
@@ -105,13 +94,12 @@ def parse_vectors(found: Any, kind: str, dim: int) -> ParsedVectors:
 
     Args:
         found: a batch of ``FOUND``.
-        kind: ``text`` or ``binary``.
+        kind: ``text``; all others hold the bytes of little-endian singles.
         dim: dimensions of a vector.
     """
     column = found.column("vector")
-    if kind == BINARY:
+    if kind != TEXT:
         return _keep_finite(_floats_of_binary(column, dim), {})
-    assert kind == TEXT
     fields = b" ".join(column.to_pylist())
     try:
         return _keep_finite(_floats_of_text(fields, len(column), dim), {})

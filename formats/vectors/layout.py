@@ -8,6 +8,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from formats.errors import DataError, damaged
+from formats.vectors.keyed_vectors import is_pickle
 
 # Enough for some rows of any file in use: 300 dimensions take about 3 KiB of text.
 HEAD_BYTES = 1 << 20
@@ -24,9 +25,8 @@ _CONVERT = "write it as text or word2vec binary, for instance with gensim's save
 # What is often found under the name of a vector file, by its first bytes.
 _KNOWN_STRANGERS = (
     (b"version https://git-lfs", "a Git LFS pointer", "fetch the real file with `git lfs pull`"),
-    (b"\x93NUMPY", "a NumPy .npy array, which holds no words", _CONVERT),
     (b"\x89HDF", "an HDF5 file", _CONVERT),
-    (b"PAR1", "a Parquet file", _CONVERT),
+    (b"FEA1", "a Feather file of version 1", "write it as version 2"),
     (b"%PDF", "a PDF", "download the vector file itself"),
     (b"7z\xbc\xaf", "a 7z archive", "unpack it first"),
     (b"BZh", "a bzip2 file", "unpack it first, or pack it as .gz"),
@@ -150,10 +150,12 @@ def _refuse_strangers(head: bytes, name: str) -> None:
         raise damaged(
             name, "byte 0", expected="a vector file", found="0 bytes", remedy="get it again"
         )
-    if head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05":
+    if is_pickle(head):
         raise DataError(
-            f"{name}: a Python pickle, which is never loaded because loading it runs code; "
-            f"{_CONVERT}"
+            f"{name}: a Python pickle, as gensim's save() writes it; loading one runs the code "
+            "that its maker put in, so it is done only with --allow_pickle; if you trust it, "
+            "better convert it once: KeyedVectors.load(FILE).save_word2vec_format(OUTPUT, "
+            "binary=True)"
         )
     start = head.lstrip()[:512].lower()
     if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
@@ -180,5 +182,5 @@ def _not_a_vector_file(head: bytes, name: str) -> DataError:
         "row 1, byte 0",
         expected="a token and its floats, separated by single spaces",
         found=repr(head[:60]),
-        remedy="only GloVe, word2vec and fastText vector files can be read",
+        remedy="this is no vector file of a format that can be read",
     )

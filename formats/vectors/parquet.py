@@ -26,7 +26,7 @@ from formats.vectors.table_rows import (
 
 MAGIC = b"PAR1"
 
-_FORMAT = "Parquet"
+FORMAT = "Parquet"
 _BUFFER_BYTES = 1 << 20
 
 
@@ -57,7 +57,7 @@ def find_table(
         demand_size(sum(pieces), dim, name)
     except READ_ERRORS as error:
         raise _damaged(name, error) from error
-    return TableLayout(_FORMAT, sum(pieces), dim, pieces, *columns)
+    return TableLayout(FORMAT, sum(pieces), dim, pieces, *columns)
 
 
 def read_table(
@@ -136,7 +136,8 @@ class _GroupVectors:
 
 
 def _open(stream: BinaryIO) -> Any:
-    return pq.ParquetFile(stream, buffer_size=_BUFFER_BYTES)
+    # Else pyarrow reads a column of a row group at once, however large.
+    return pq.ParquetFile(stream, buffer_size=_BUFFER_BYTES, pre_buffer=False)
 
 
 def _batches(file: Any, group: int, column: str, rows: int) -> Iterator[Any]:

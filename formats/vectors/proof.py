@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from formats.errors import DataError, damaged
-from formats.vectors.layout import BINARY, Layout
+from formats.vectors.columnar import ColumnarLayout
+from formats.vectors.layout import BINARY, TEXT, Layout
 from formats.vectors.records import RangeReport
 
 # glove.c (GLOVE -write-header 1) counts the words before it appends the row of this token.
@@ -27,7 +28,12 @@ class Verdict(NamedTuple):
     problem: DataError | None
 
 
-def judge(reports: Sequence[RangeReport], layout: Layout, size: int | None, name: str) -> Verdict:
+def judge(
+    reports: Sequence[RangeReport],
+    layout: Layout | ColumnarLayout,
+    size: int | None,
+    name: str,
+) -> Verdict:
     """Adds up the reports of one reading of one file.
 
     Args:
@@ -43,7 +49,7 @@ def judge(reports: Sequence[RangeReport], layout: Layout, size: int | None, name
     last = next((report for report in reversed(reports) if report.rows), None)
     if problem is None and layout.rows not in (-1, rows):
         if (
-            layout.kind != BINARY
+            layout.kind == TEXT
             and rows == layout.rows + 1
             and last is not None
             and last.last_token == GLOVE_UNKNOWN

@@ -31,6 +31,20 @@ class Records(NamedTuple):
     starts: Sequence[int]
     ends: Sequence[int]
 
+    def positions(self, rows: Sequence[int]) -> list[int]:
+        """Where some rows start in the file, by their indices."""
+        return [self.offset + self.starts[row] for row in rows]
+
+    def written(self, rows: Sequence[int]) -> list[bytes]:
+        """The vectors of some rows, as the file has them."""
+        return [
+            self.data[self.starts[row] + len(self.tokens[row]) + 1 : self.ends[row]] for row in rows
+        ]
+
+    def place(self, row: int) -> str:
+        """What messages call the place of a row."""
+        return f"byte {self.offset + self.starts[row]}"
+
 
 class ArrayRows(NamedTuple):
     """Some consecutive rows of a source that keeps its tokens and its vectors apart.
@@ -49,6 +63,24 @@ class ArrayRows(NamedTuple):
     tokens: list[bytes]
     first_row: int
     read: Callable[[Indices], Singles]
+
+    def positions(self, rows: Sequence[int]) -> list[int]:
+        """The numbers of some rows in the file, by their indices."""
+        return [self.first_row + row for row in rows]
+
+    def written(self, rows: Sequence[int]) -> list[bytes]:
+        """The vectors of some rows, as the bytes of little-endian singles."""
+        if not len(rows):
+            return []
+        vectors = self.read(np.asarray(rows, np.int64)).astype("<f4", copy=False)
+        return [vector.tobytes() for vector in vectors]
+
+    def place(self, row: int) -> str:
+        """What messages call the place of a row."""
+        return f"row {self.first_row + row + 1}"
+
+
+RowBlock = Records | ArrayRows
 
 
 def as_singles(values: npt.NDArray[Any]) -> Singles:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Container as Wanted
 from collections.abc import Generator, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from formats.errors import DataError, UsageError
+from formats.vectors.array_rows import RowRange
+from formats.vectors.columnar import (
+    ColumnarLayout,
+    Exists,
+    cut_columnar,
+    find_columnar_layout,
+    read_columnar,
+)
 from formats.vectors.containers import (
     PLAIN,
     Container,
@@ -22,8 +31,9 @@ from formats.vectors.fasttext_bin import (
     read_dictionary,
     read_words,
 )
-from formats.vectors.layout import FASTTEXT, HEAD_BYTES, TEXT, Layout, find_layout
-from formats.vectors.records import RangeReport, Records
+from formats.vectors.layout import BINARY, FASTTEXT, HEAD_BYTES, TEXT, Layout, find_layout
+from formats.vectors.records import RangeReport, Records, RowBlock
+from formats.vectors.spec import parse_spec
 from formats.vectors.text_rows import RowError, read_rows, row_number
 from formats.vectors.word2vec_binary import LostPlaceError, Places, read_records
 
@@ -33,7 +43,7 @@ class VectorSource(NamedTuple):
 
     Attributes:
         ordinal: its place among the vector files of the job; an earlier one wins.
-        spec: the ``PATH[#MEMBER]`` by which the user named it.
+        spec: the ``--vectors`` by which the user named it.
         container: where its bytes are.
         layout: how its rows lie in them.
         size: bytes of the file as it is stored.
@@ -43,7 +53,7 @@ class VectorSource(NamedTuple):
     ordinal: int
     spec: str
     container: Container
-    layout: Layout
+    layout: Layout | ColumnarLayout
     size: int
     model: FastTextModel | None = None
 
@@ -52,35 +62,68 @@ class VectorSource(NamedTuple):
         """What messages call it."""
         return self.container.name
 
+    def place(self, position: int) -> str:
+        """What messages call the place of a row, by the position under which it was found."""
+        return f"byte {position}" if isinstance(self.layout, Layout) else f"row {position + 1}"
+
 
 class VectorRange(NamedTuple):
     """One piece of work: the rows of one range of one source.
 
     Attributes:
         source: ordinal of the source.
-        start: first byte of the range; for a fastText model, first row of the input matrix.
-        stop: first byte, or row, behind it; -1 for all the rest of the file.
+        start: first byte of the range; for a fastText model, first row of the input matrix; for
+            others (``formats.vectors.columnar``) first row, row group or record batch.
+        stop: first byte, or what else is counted, behind it; -1 for all the rest of the file.
         attempt: 0 for the reading in parallel, 1 for that in order after a failed proof.
+        mark: byte of the vocabulary text where the tokens of a range of an array start.
     """
 
     source: int
     start: int
     stop: int
     attempt: int
+    mark: int = 0
 
 
-def open_source(ordinal: int, spec: str, size: int, open_file: OpenFile) -> VectorSource:
-    """Finds out what a vector file is, from its first bytes; a model's dictionary is read too.
+def open_source(
+    ordinal: int,
+    spec: str,
+    size: int,
+    open_file: OpenFile,
+    *,
+    exists: Exists = os.path.exists,
+    allow_pickle: bool = False,
+) -> VectorSource:
+    """Finds out what a vector file is, from its first bytes.
+
+    Of a model the dictionary is read too, of an array its vocabulary text, and of an Arrow file
+    the tokens.
+
+    Args:
+        ordinal: its place among the vector files of the job.
+        spec: the ``--vectors`` by which the user named it.
+        size: its bytes as it is stored.
+        open_file: opens files by their URIs.
+        exists: whether there is a file at a URI.
+        allow_pickle: whether a pickle may be loaded, which runs code of whoever made it.
 
     Raises:
-        UsageError: the spec does not name one file.
+        UsageError: the spec does not name one file, or has an option that is not for it.
         DataError: the file is no vector file that can be read.
     """
+    parsed = parse_spec(spec)
     container = find_container(spec, open_file)
     with open_container(container, open_file) as stream:
         head = stream.read(HEAD_BYTES)
+    columnar = find_columnar_layout(head, parsed, container, size, open_file, exists, allow_pickle)
+    if columnar is not None:
+        return VectorSource(ordinal, spec, container, columnar, size)
     if not is_fasttext_model(head):
-        return VectorSource(ordinal, spec, container, find_layout(head, container.name), size)
+        layout = find_layout(head, container.name)
+        parsed.demand_options(layout.format)
+        return VectorSource(ordinal, spec, container, layout, size)
+    parsed.demand_options("a fastText model")
     with open_container(container, open_file) as stream:
         model = read_dictionary(stream, (), name=container.name).model
     layout = Layout(FASTTEXT, f"fastText {model.head.kind}", 0, model.head.words, model.head.dim)
@@ -106,6 +149,11 @@ def demand_equal_dimensions(sources: Sequence[VectorSource]) -> int:
 def cut_ranges(source: VectorSource, range_bytes: int) -> list[VectorRange]:
     """Cuts a source into ranges that can be read in parallel; a packed file is one range."""
     packed = source.container.kind != PLAIN
+    if not isinstance(source.layout, Layout):
+        return [
+            VectorRange(source.ordinal, start, stop, 0, mark)
+            for start, stop, mark in cut_columnar(source.layout, range_bytes, packed)
+        ]
     if source.model is not None:
         rows = [(0, source.model.rows)] if packed else cut_rows(source.model, range_bytes)
         return [VectorRange(source.ordinal, first, last, 0) for first, last in rows]
@@ -124,7 +172,7 @@ def whole_range(source: VectorSource) -> VectorRange:
 
 def read_range(
     source: VectorSource, work: VectorRange, open_file: OpenFile
-) -> Iterator[Records | RangeReport]:
+) -> Iterator[RowBlock | RangeReport]:
     """Reads the rows of one range, in blocks; the last thing it yields is the report.
 
     Raises:
@@ -138,10 +186,17 @@ def read_range(
     except RowError as error:
         raise _with_row_number(error, source, open_file) from error
     except (DataError, LostPlaceError) as error:
-        if in_order or source.layout.kind == TEXT:
+        if in_order or source.layout.kind != BINARY:
             raise
         report = report._replace(problem=str(error))
     yield report
+
+
+def bytes_of(source: VectorSource, block: RowBlock) -> int:
+    """About how many bytes of a file the rows of a block take."""
+    if isinstance(block, Records):
+        return len(block.data)
+    return len(block.tokens) * source.size // max(source.layout.rows, len(block.tokens), 1)
 
 
 def read_tokens(source: VectorSource, open_file: OpenFile) -> Iterator[list[bytes]]:
@@ -155,7 +210,7 @@ def read_tokens(source: VectorSource, open_file: OpenFile) -> Iterator[list[byte
             yield from read_words(stream, name=source.name)
         return
     for records in read_range(source, whole_range(source), open_file):
-        if isinstance(records, Records):
+        if not isinstance(records, RangeReport):
             yield records.tokens
 
 
@@ -173,11 +228,11 @@ def read_model(
 
 def _read_and_count(
     source: VectorSource, work: VectorRange, open_file: OpenFile, report: RangeReport
-) -> Generator[Records, None, RangeReport]:
+) -> Generator[RowBlock, None, RangeReport]:
     rows = 0
-    last: Records | None = None
+    last: RowBlock | None = None
     with open_container(source.container, open_file) as stream:
-        blocks = _blocks(source, work, stream)
+        blocks = _blocks(source, work, stream, open_file)
         while True:
             try:
                 last = next(blocks)
@@ -189,11 +244,17 @@ def _read_and_count(
     report = report._replace(rows=rows, first=places.first, next=places.next)
     if last is None:
         return report
-    newline = source.layout.kind != TEXT or last.data.endswith(b"\n")
-    return report._replace(last_token=last.tokens[-1], ends_with_newline=newline)
+    if source.layout.kind == TEXT and isinstance(last, Records):
+        report = report._replace(ends_with_newline=last.data.endswith(b"\n"))
+    return report._replace(last_token=last.tokens[-1])
 
 
-def _blocks(source: VectorSource, work: VectorRange, stream: Any) -> Iterator[Records]:
+def _blocks(
+    source: VectorSource, work: VectorRange, stream: BinaryIO, open_file: OpenFile
+) -> Iterator[RowBlock]:
+    if not isinstance(source.layout, Layout):
+        rows = RowRange(work.start, work.stop, work.mark)
+        return read_columnar(stream, source.layout, rows, source.container, open_file)
     stop = None if work.stop == -1 else work.stop
     if source.layout.kind == TEXT:
         return read_rows(
@@ -209,6 +270,7 @@ def _blocks(source: VectorSource, work: VectorRange, stream: Any) -> Iterator[Re
 
 
 def _with_row_number(error: RowError, source: VectorSource, open_file: OpenFile) -> DataError:
+    assert isinstance(source.layout, Layout)
     with open_container(source.container, open_file) as stream:
         row = row_number(stream, error.offset, source.layout.header_bytes)
     return DataError(

@@ -35,6 +35,7 @@ class SeeksAndCounts(io.BytesIO):
         super().__init__(data)
         self._seekable = seekable
         self.bytes_read = 0
+        self.largest_read = 0
 
     def seekable(self) -> bool:
         return self._seekable
@@ -46,6 +47,7 @@ class SeeksAndCounts(io.BytesIO):
     def read(self, size: int | None = -1) -> bytes:
         data = super().read(size)
         self.bytes_read += len(data)
+        self.largest_read = max(self.largest_read, len(data))
         return data
 
 

@@ -152,6 +152,18 @@ def test_floats_of_pieces_that_nobody_asked_for_are_not_read(format: str) -> Non
         assert pieces * 160_000 <= more - counts[0] < pieces * 250_000
 
 
+def test_a_large_row_group_is_not_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "_BUFFER_BYTES", 10_000)
+    whole = written(PARQUET, table([f"w{row}" for row in range(4000)], LARGE))
+    stream = SeeksAndCounts(whole)
+    layout = parquet.find_table(stream, None, None, name="t", spec="t")
+    back = read_back(read(stream, layout, block_bytes=10_000))
+    assert back.vectors == LARGE.tobytes()
+    # Dictionaries and pages are read whole.
+    assert stream.largest_read < len(whole) / 2
+    assert layout.pieces == (4000,)
+
+
 def test_ranges_are_whole_pieces_of_about_so_many_bytes() -> None:
     layout = TableLayout(PARQUET, 16, 5, (3, 0, 4, 2, 6, 1), "t", "v")
     assert cut_pieces(layout, 1) == [(0, 1), (1, 3), (3, 4), (4, 5), (5, 6)]
@@ -260,9 +272,10 @@ def test_two_columns_of_one_name_are_refused(format: str) -> None:
 def outcome(data: bytes) -> str | Back:
     try:
         return read_back(read(io.BytesIO(data), find(data)))
-    except DataError as error:
+    except EmbprepError as error:
         message = str(error)
-    assert message.startswith("t: ")
+    # A schema that was damaged can have two columns of one kind.
+    assert message.startswith(("t: ", "--vectors t?x: name the column"))
     return message
 
 

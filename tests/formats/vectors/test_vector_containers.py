@@ -19,7 +19,6 @@ from formats.vectors.containers import (
     Container,
     find_container,
     open_container,
-    split_member,
 )
 
 ROWS = b"".join(
@@ -166,8 +165,6 @@ def test_a_member_of_what_is_no_archive_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_hash_mark_elsewhere_belongs_to_the_path(tmp_path: Path) -> None:
-    assert split_member("a#b.txt") == ("a#b.txt", "")
-    assert split_member("a#b.zip#c#d.txt") == ("a#b.zip", "c#d.txt")
     assert unpack(write(tmp_path / "a#b.txt", ROWS)) == ROWS
 
 
