@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from formats.errors import EmbprepError, UsageError
 
 _USAGE = """usage: embprep build    --corpus SPEC [...] --vectors SPEC [...] --output URI [flags]
-       embprep inspect  VECTORS
+       embprep inspect  VECTORS [--allow_pickle]
        embprep verify   OUTPUT
        embprep export   OUTPUT --format word2vec|glove|npz --output FILE
        embprep vectors  --method lsa|word2vec|fasttext --corpus SPEC [...] --output FILE [flags]

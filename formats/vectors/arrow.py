@@ -16,11 +16,12 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.ipc as ipc
 
+from formats.arrow_errors import ARROW_ERRORS
 from formats.errors import DataError
 from formats.vectors.records import ArrayRows, Indices, Singles
 from formats.vectors.table_rows import (
-    READ_ERRORS,
     TableLayout,
+    bounded,
     choose_columns,
     demand_size,
     dim_of,
@@ -71,7 +72,7 @@ def find_table(
             return TableLayout(_FILE, sum(pieces), dim, pieces, *columns)
         first = next((batch for batch in reader.stream if batch.num_rows), None)
         dim = 0 if first is None else dim_of(_valid(first.column(columns.vector)))
-    except READ_ERRORS as error:
+    except ARROW_ERRORS as error:
         raise _damaged(name, error) from error
     demand_size(0 if first is None else first.num_rows, dim, name)
     return TableLayout(_STREAM, -1, dim, (), *columns)
@@ -83,7 +84,7 @@ def read_table(
     """Reads a range of record batches, in order; each is a block.
 
     Args:
-        stream: the file, seekable, at its first byte.
+        stream: the file, seekable.
         layout: how its rows lie.
         start: the first record batch.
         stop: the first behind them; not used for a stream, which is read whole.
@@ -99,7 +100,7 @@ def read_table(
             read = functools.partial(_read, vector_column, layout.dim, first_row, name)
             yield ArrayRows(tokens, first_row, read)
             first_row += len(tokens)
-    except READ_ERRORS as error:
+    except ARROW_ERRORS as error:
         raise _damaged(name, error) from error
 
 
@@ -118,7 +119,7 @@ def _columns(stream: BinaryIO, layout: TableLayout, start: int, stop: int) -> It
 def _read(column: Any, dim: int, first_row: int, name: str, chosen: Indices) -> Singles:
     try:
         return vectors_of([column()], chosen, dim, first_row, name)
-    except READ_ERRORS as error:
+    except ARROW_ERRORS as error:
         raise _damaged(name, error) from error
 
 
@@ -126,7 +127,7 @@ class _Reader:
     """The columns of the record batches of a file, or the record batches of a stream."""
 
     def __init__(self, stream: BinaryIO, in_file: bool) -> None:
-        self._file = pa.PythonFile(stream, mode="r")
+        self._file = pa.PythonFile(bounded(stream), mode="r")
         self._readers: dict[str, Any] = {}
         if in_file:
             first = ipc.open_file(self._file)

@@ -24,7 +24,8 @@ _FORMAT = "NumPy .npy"
 _REMEDY = "write it again with np.save"
 # What NumPy and the parsers of Python raise for a header that is none.
 _HEADER_ERRORS = (
-    ValueError, TypeError, EOFError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError,
+    ValueError, TypeError, LookupError, EOFError, SyntaxError, tokenize.TokenError, RecursionError,
+    MemoryError,
 )  # fmt: skip
 
 

@@ -12,11 +12,12 @@ from typing import Any, BinaryIO
 
 import pyarrow.parquet as pq
 
+from formats.arrow_errors import ARROW_ERRORS
 from formats.errors import DataError, damaged
 from formats.vectors.records import ArrayRows, Indices, Singles
 from formats.vectors.table_rows import (
-    READ_ERRORS,
     TableLayout,
+    bounded,
     choose_columns,
     demand_size,
     dim_of,
@@ -28,6 +29,7 @@ MAGIC = b"PAR1"
 
 FORMAT = "Parquet"
 _BUFFER_BYTES = 1 << 20
+_LARGE_BYTES = 64 << 20
 
 
 def find_table(
@@ -55,7 +57,7 @@ def find_table(
         first = None if filled is None else next(_batches(file, filled, columns.vector, 1), None)
         dim = 0 if first is None else dim_of(first)
         demand_size(sum(pieces), dim, name)
-    except READ_ERRORS as error:
+    except ARROW_ERRORS as error:
         raise _damaged(name, error) from error
     return TableLayout(FORMAT, sum(pieces), dim, pieces, *columns)
 
@@ -94,7 +96,7 @@ def read_table(
                     tokens, first_row, functools.partial(vectors.read, first_row, len(tokens))
                 )
                 first_row += len(tokens)
-    except READ_ERRORS as error:
+    except ARROW_ERRORS as error:
         raise _damaged(name, error) from error
 
 
@@ -130,14 +132,17 @@ class _GroupVectors:
                 found="none",
                 remedy="the file is damaged: get it again",
             ) from None
-        except READ_ERRORS as error:
+        except ARROW_ERRORS as error:
             raise _damaged(self._name, error) from error
         return vectors_of(parts, chosen, self._dim, first_row, self._name)
 
 
 def _open(stream: BinaryIO) -> Any:
-    # Else pyarrow reads a column of a row group at once, however large.
-    return pq.ParquetFile(stream, buffer_size=_BUFFER_BYTES, pre_buffer=False)
+    file = bounded(stream)
+    # pyarrow reads a column of a row group at once, however large, unless it is told how much. But
+    # then it takes the memory that the header of a page says, up to 2 GiB, before it looks.
+    large = file.size > _LARGE_BYTES
+    return pq.ParquetFile(file, buffer_size=_BUFFER_BYTES if large else 0, pre_buffer=False)
 
 
 def _batches(file: Any, group: int, column: str, rows: int) -> Iterator[Any]:

@@ -6,8 +6,9 @@ is the same in all rows.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 import numpy as np
 import pyarrow as pa
@@ -17,9 +18,6 @@ from formats.errors import UsageError, damaged
 from formats.vectors.records import Indices, Singles, as_singles
 
 TABLE = "table"
-
-# Whatever pyarrow raises for what it can't read; the names of columns are decoded by Python.
-READ_ERRORS = (pa.ArrowException, OSError, UnicodeDecodeError)
 
 _REMEDY = "mend the table and write it again"
 
@@ -54,6 +52,15 @@ class Columns(NamedTuple):
 
     token: str
     vector: str
+
+
+def bounded(stream: BinaryIO) -> Any:
+    """A file as pyarrow may read it: lengths and offsets in a damaged one can be anything.
+
+    Of what pyarrow asks for, no more is read, and no memory is taken, than the file holds; its
+    ``size`` is known.
+    """
+    return _BoundedFile(stream)
 
 
 def choose_columns(
@@ -190,6 +197,35 @@ def cut_pieces(layout: TableLayout, range_bytes: int) -> list[tuple[int, int]]:
             cuts.append(piece)
             waiting = 0
     return list(zip(cuts, cuts[1:], strict=False))
+
+
+class _BoundedFile(io.RawIOBase):
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.size = stream.seek(0, io.SEEK_END)
+        self._place = stream.seek(0)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self.size}[whence]
+        if not 0 <= base + offset <= self.size:
+            raise OSError(f"byte {base + offset} in a file of {self.size} bytes")
+        self._place = self._stream.seek(base + offset)
+        return self._place
+
+    def read(self, size: int = -1) -> bytes:
+        left = self.size - self._place
+        data = self._stream.read(min(size, left) if size >= 0 else left)
+        self._place += len(data)
+        return data
 
 
 def _is_token(kind: Any) -> bool:

@@ -12,7 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from formats.blocks import REJECTS
-from formats.dataset.embedding_matrix import NPY, PARQUET, open_shard, read_shard, write_shard
+from formats.dataset.embedding_matrix import (
+    NPY,
+    PARQUET,
+    SAFETENSORS,
+    open_shard,
+    read_shard,
+    write_shard,
+)
 from formats.dataset.examples import parse_examples, serialize_examples
 from formats.dataset.manifest import parse_manifest, published_files
 from formats.dataset.paths import safe_path
@@ -214,6 +221,7 @@ DATASET_TARGETS = {
     "vocabulary_text": Target(read_vocabulary, _vocabulary_files),
     "vocabulary_table": Target(read_table, _table_files, mutate=mutate_in_place),
     "npy_shard": _shard_target(NPY, repair=repair_npy),
+    "safetensors_shard": _shard_target(SAFETENSORS),
     "parquet_shard": _shard_target(PARQUET, mutate=mutate_in_place),
     "manifest": Target(read_manifest, _manifests, mutate=mutate_json),
     "tfrecord": Target(partial(read_example_records, NONE), _records, repair=repair_tfrecord),

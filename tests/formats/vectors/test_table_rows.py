@@ -154,6 +154,7 @@ def test_floats_of_pieces_that_nobody_asked_for_are_not_read(format: str) -> Non
 
 def test_a_large_row_group_is_not_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet, "_BUFFER_BYTES", 10_000)
+    monkeypatch.setattr(parquet, "_LARGE_BYTES", 1_000_000)
     whole = written(PARQUET, table([f"w{row}" for row in range(4000)], LARGE))
     stream = SeeksAndCounts(whole)
     layout = parquet.find_table(stream, None, None, name="t", spec="t")
