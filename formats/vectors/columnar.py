@@ -138,8 +138,10 @@ def read_columnar(
 
 def _tokens_uri(spec: VectorSpec, exists: Exists) -> str:
     """The vocabulary text that is named, or else the one that is called as the array."""
-    if TOKENS in spec.options:
-        return spec.options[TOKENS]
+    if given := spec.options.get(TOKENS):
+        if not exists(given):
+            raise UsageError(f"--vectors {spec.text}: {TOKENS}={given}: no such file")
+        return given
     folder, slash, file = spec.path.removesuffix(".gz").rpartition("/")
     sibling = f"{folder}{slash}{file.rpartition('.')[0] or file}.txt"
     if sibling == spec.path or not exists(sibling):

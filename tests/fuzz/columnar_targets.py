@@ -46,7 +46,7 @@ class Reading(NamedTuple):
 
 def read_columnar(spec: str, data: bytes, choices: Choices) -> None:
     """Reads a file in order and in ranges, whose rows must be the same."""
-    source = open_source(0, spec, len(data), _with_words(opener(data)))
+    source = open_source(0, spec, len(data), _with_words(opener(data)), exists=_exists)
     whole = _read_all(source, [whole_range(source)], opener(data))
     if source.container.kind == PLAIN:
         # pyarrow takes a short read for the end of a file.
@@ -67,12 +67,17 @@ def read_vocabulary_of_array(data: bytes, choices: Choices) -> None:
     def open_file(uri: str) -> BinaryIO:
         return io.BytesIO(data if uri == NAME else npy(_MATRIX))
 
-    source = open_source(0, f"array?tokens={NAME}", len(npy(_MATRIX)), open_file)
+    spec, size = f"array?tokens={NAME}", len(npy(_MATRIX))
+    source = open_source(0, spec, size, open_file, exists=_exists)
     whole = _read_all(source, [whole_range(source)], open_file)
     cut = _read_all(source, cut_ranges(source, choices.range_bytes(source.size)), open_file)
     assert whole.problem is None
     assert cut == whole
     assert b"".join(vector for _, _, vector in whole.rows) == _MATRIX.tobytes()
+
+
+def _exists(uri: str) -> bool:
+    return True
 
 
 def _with_words(open_file: OpenFile) -> OpenFile:

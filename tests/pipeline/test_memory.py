@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.formats.vectors.fasttext_models import Sample
@@ -83,6 +85,29 @@ def test_a_vector_file_of_100_mb_is_joined_in_bounded_memory(
     arguments = [f"--corpus=train={corpus}", f"--vectors={vectors}", f"--output={tmp_path / 'out'}"]
     peaks = _peaks(repository, *arguments, "--direct_num_workers=2")
     assert len([peak for peak in peaks if peak > 100]) >= 3
+    assert max(peaks) < BOUND_MB, peaks
+
+
+@needs_proc
+@pytest.mark.parametrize("format", ["npy", "parquet"])
+def test_an_array_and_a_row_group_of_120_mb_are_joined_in_bounded_memory(
+    format: str, tmp_path: Path, repository: Path
+) -> None:
+    corpus, vectors = tmp_path / "corpus.txt", tmp_path / f"vectors.{format}"
+    corpus.write_text("".join(f"w{row} w{row + 50}\n" for row in range(0, 100_000, 100)))
+    words = [f"w{row}" for row in range(100_000)]
+    matrix = np.random.default_rng(0).normal(size=(100_000, DIM)).astype(np.float32)
+    if format == "npy":
+        (tmp_path / "vectors.txt").write_text("".join(f"{word}\n" for word in words))
+        np.save(vectors, matrix)
+    else:
+        flat = pa.array(matrix.reshape(-1))
+        table = pa.table({"word": words, "v": pa.FixedSizeListArray.from_arrays(flat, DIM)})
+        pq.write_table(table, vectors, row_group_size=len(words), use_dictionary=False)
+        del flat, table
+    del matrix
+    arguments = [f"--corpus=train={corpus}", f"--vectors={vectors}", f"--output={tmp_path / 'out'}"]
+    peaks = _peaks(repository, *arguments)
     assert max(peaks) < BOUND_MB, peaks
 
 
