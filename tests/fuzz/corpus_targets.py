@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from unittest import mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -35,23 +36,39 @@ _LABEL_COLUMNS = (None, "", "1")
 _WHOLE = 1 << 40
 
 
+class _NoPool:
+    """Does at once what threads would; starting them takes most of the time of a small file."""
+
+    def __init__(self, threads: int) -> None:
+        pass
+
+    def __enter__(self) -> _NoPool:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    map = staticmethod(map)
+
+
 def read_corpus(format: str, data: bytes, choices: Choices) -> None:
     """Reads a corpus in ranges and whole, whose rows and rejects must be the same."""
     text_column = _TEXT_COLUMNS[choices.bits % 3]
     label_column = _LABEL_COLUMNS[choices.bits // 3 % 3]
 
     def plan(range_bytes: int) -> list[CorpusRange]:
-        return plan_corpus(
-            NAME,
-            [CorpusFile(NAME, len(data))],
-            format=format,
-            text_column=text_column,
-            label_column=label_column,
-            split=-1,
-            first_file=0,
-            range_bytes=range_bytes,
-            open_file=opener(data),
-        ).ranges
+        with mock.patch("formats.corpus.plan.ThreadPoolExecutor", _NoPool):
+            return plan_corpus(
+                NAME,
+                [CorpusFile(NAME, len(data))],
+                format=format,
+                text_column=text_column,
+                label_column=label_column,
+                split=-1,
+                first_file=0,
+                range_bytes=range_bytes,
+                open_file=opener(data),
+            ).ranges
 
     # Reading a small file in single bytes would only be slow.
     block_bytes = max(choices.most, len(data) // 64)
