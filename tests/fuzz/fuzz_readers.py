@@ -20,7 +20,7 @@ with atheris.instrument_imports(include=["formats", "pipeline", "zipfile"]):
     from tests.fuzz.target import CHOICE_BYTES, Target, inputs_of, run
     from tests.fuzz.targets import TARGETS
 
-_FLAGS = ["-timeout=10", "-rss_limit_mb=2048", "-max_len=8192"]
+_FLAGS = ["-timeout=10", "-rss_limit_mb=2048", "-max_len=8192", "-len_control=20"]
 # Address space, so that asking for absurd amounts fails; threads take much that is never used.
 _MOST_ADDRESSES = 6 << 30
 
