@@ -13,7 +13,6 @@ Files are read as streams, so that any file system will do.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any, BinaryIO, NamedTuple, NoReturn
 
@@ -28,6 +27,7 @@ FLOAT16, BFLOAT16, FLOAT32, FLOAT64 = "F16", "BF16", "F32", "F64"
 MAX_HEADER_BYTES = 100_000_000
 
 _LENGTH_BYTES = 8
+_END_OF_SIZES = 1 << 64
 _METADATA = "__metadata__"
 _ITEM_BYTES = {
     FLOAT64: 8, FLOAT32: 4, FLOAT16: 2, BFLOAT16: 2,
@@ -148,7 +148,12 @@ def _tensor(name: str, entry: Any, data_start: int) -> Tensor:
         raise ValueError(f"tensor {name!r} of {dtype!r} and {shape!r} at {offsets!r}")
     if len(offsets) != 2 or offsets[0] > offsets[1]:
         raise ValueError(f"tensor {name!r} at {offsets!r}")
-    size = math.prod(shape) * _ITEM_BYTES.get(dtype, 0)
+    size = _ITEM_BYTES.get(dtype, 0)
+    for length in shape:
+        size *= length
+        # As the reference implementation; and the product of a long list would take hours.
+        if size >= _END_OF_SIZES:
+            raise ValueError(f"tensor {name!r} of a size beyond 64 bits")
     if dtype in _ITEM_BYTES and offsets[1] - offsets[0] != size:
         raise ValueError(f"tensor {name!r} of {size} bytes in {offsets[1] - offsets[0]}")
     return Tensor(dtype, tuple(shape), data_start + offsets[0], data_start + offsets[1])

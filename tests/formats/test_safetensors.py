@@ -120,7 +120,7 @@ REFUSED = {
     "a size that does not fit": (file_of({"a": entry([2], [0, 4])}, bytes(4)), "8 bytes in 4"),
     "a size that overflows": (
         file_of({"a": entry([2**40, 2**40], [0, 4])}, bytes(4)),
-        "bytes in 4",
+        "of a size beyond 64 bits",
     ),
     "an overlap": (
         file_of({"a": ONE, "b": entry([1], [2, 6])}, bytes(6)),

@@ -34,7 +34,7 @@ from formats.dataset.vocabulary import (
     write_vocabulary_table,
     write_vocabulary_text,
 )
-from tests.fuzz.mutations import mutate_in_place, mutate_json
+from tests.fuzz.mutations import mutate_in_place, mutate_json, mutate_safetensors
 from tests.fuzz.repairs import repair_npy, repair_tfrecord, repair_tfrecord_gzip
 from tests.fuzz.target import NAME, Choices, Target, open_bytes
 
@@ -221,7 +221,7 @@ DATASET_TARGETS = {
     "vocabulary_text": Target(read_vocabulary, _vocabulary_files),
     "vocabulary_table": Target(read_table, _table_files, mutate=mutate_in_place),
     "npy_shard": _shard_target(NPY, repair=repair_npy),
-    "safetensors_shard": _shard_target(SAFETENSORS),
+    "safetensors_shard": _shard_target(SAFETENSORS, mutate=mutate_safetensors),
     "parquet_shard": _shard_target(PARQUET, mutate=mutate_in_place),
     "manifest": Target(read_manifest, _manifests, mutate=mutate_json),
     "tfrecord": Target(partial(read_example_records, NONE), _records, repair=repair_tfrecord),

@@ -72,6 +72,15 @@ def mutate_json(data: bytes, random: Random) -> bytes:
     return json.dumps(document, indent=random.choice((None, 2))).encode()
 
 
+def mutate_safetensors(data: bytes, random: Random) -> bytes:
+    """Another value in the header, whose length is made to fit; or a change of bytes."""
+    length = int.from_bytes(data[:8], "little")
+    if length > len(data) or random.random() < 0.2:
+        return mutate_bytes(data, random)
+    header = mutate_json(data[8 : 8 + length], random)
+    return len(header).to_bytes(8, "little") + header + data[8 + length :]
+
+
 def _change(document: Any, random: Random) -> None:
     keys = list(document) if isinstance(document, dict) else list(range(len(document)))
     key = random.choice(keys)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import json
 import struct
 import sys
 import zlib
@@ -22,6 +23,7 @@ from formats.dataset.manifest import parse_manifest
 from formats.dataset.tfrecord import NONE, read_records
 from formats.dataset.vocabulary import VOCABULARY_TABLE, read_vocabulary_table
 from formats.errors import DataError
+from formats.safetensors import read_header
 from formats.vectors import source
 from formats.vectors.fasttext_bin import read_dictionary
 from tests.fuzz.target import open_bytes, opener
@@ -243,3 +245,12 @@ def test_records_that_are_given_up_midway_leave_no_error_behind(
     del records
     gc.collect()
     assert not lost
+
+
+@pytest.mark.timeout(20)
+def test_a_safetensors_shape_of_absurdly_many_dimensions_is_refused_soon() -> None:
+    entry = {"dtype": "F32", "shape": [2**63 - 1] * 100_000, "data_offsets": [0, 4]}
+    header = json.dumps({"vectors": entry}).encode()
+    data = len(header).to_bytes(8, "little") + header + bytes(4)
+    with pytest.raises(DataError, match="^s: header, byte 8: .* of a size beyond 64 bits"):
+        read_header(open_bytes(data), len(data), "s")
