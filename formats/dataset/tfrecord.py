@@ -24,8 +24,9 @@ GZIP, NONE = "gzip", "none"
 # zlib and not ISA-L, whose output depends on the CPU. Level 6 takes three times as long as this
 # one, for files that are 7 % smaller.
 _GZIP_LEVEL = 1
-# isal's annotations take the class for an instance.
-_InflateError = cast(type[Exception], isal_zlib.error)
+# isal's annotations take the class of its error for an instance. It raises OverflowError for a
+# header that is longer than its buffer.
+_UNPACK_ERRORS = (EOFError, OSError, OverflowError, cast(type[Exception], isal_zlib.error))
 _HEAD = struct.Struct("<QI")
 _CRC = struct.Struct("<I")
 _READ_BYTES = 1 << 20
@@ -105,7 +106,7 @@ def _read_frames(stream: BinaryIO, name: str) -> Iterator[bytes]:
     def read(size: int) -> bytes:
         try:
             return stream.read(size)
-        except (EOFError, OSError, _InflateError) as error:
+        except _UNPACK_ERRORS as error:
             raise wrong("more compressed data", str(error) or type(error).__name__) from error
 
     def wrong(expected: str, found: str) -> DataError:

@@ -29,8 +29,9 @@ _ENCRYPTED = 0x1
 # macOS' own archiver adds a folder of resource forks beside what was packed.
 _FINDER_FOLDER = "__MACOSX/"
 _READ_BYTES = 1 << 20
-# isal's annotations take the class for an instance.
-_InflateError = cast(type[Exception], isal_zlib.error)
+# isal's annotations take the class of its error for an instance. It raises OverflowError for a
+# header that is longer than its buffer.
+_UNPACK_ERRORS = (EOFError, OSError, OverflowError, cast(type[Exception], isal_zlib.error))
 _DAMAGED_REMEDY = "download or copy the file again"
 
 
@@ -110,7 +111,7 @@ class _Unpacked(io.RawIOBase):
         view = memoryview(cast(bytearray, buffer)).cast("B")
         try:
             data = self._unpacking.read(len(view))
-        except (EOFError, OSError, _InflateError) as error:
+        except _UNPACK_ERRORS as error:
             raise damaged(
                 self._name,
                 f"decompressed byte {self._done}",

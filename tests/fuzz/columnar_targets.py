@@ -75,7 +75,9 @@ def read_vocabulary_of_array(data: bytes, choices: Choices) -> None:
     source = open_source(0, spec, size, open_file, exists=_exists)
     whole = _read_all(source, [whole_range(source)], open_file)
     cut = _read_all(source, cut_ranges(source, choices.range_bytes(source.size)), open_file)
-    assert whole.problem is None
+    if whole.problem is not None:
+        assert cut.problem is not None
+        raise whole.problem
     assert cut == whole
     assert b"".join(vector for _, _, vector in whole.rows) == _MATRIX.tobytes()
 

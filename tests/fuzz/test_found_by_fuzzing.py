@@ -20,7 +20,7 @@ from formats.corpus.ranges import CorpusBlock
 from formats.corpus.read import read_range
 from formats.dataset.embedding_matrix import NPY, PARQUET, read_shard
 from formats.dataset.manifest import parse_manifest
-from formats.dataset.tfrecord import NONE, read_records
+from formats.dataset.tfrecord import GZIP, NONE, read_records
 from formats.dataset.vocabulary import VOCABULARY_TABLE, read_vocabulary_table
 from formats.errors import DataError
 from formats.safetensors import read_header
@@ -73,6 +73,14 @@ def test_the_member_of_a_zip_archive_may_have_an_empty_name() -> None:
     vectors = open_vectors(data)
     [records, _] = source.read_range(vectors, source.whole_range(vectors), opener(data))
     assert records.tokens == [b"x", b"y"]
+
+
+def test_a_gzip_header_longer_than_a_buffer_is_damage() -> None:
+    data = b"\x1f\x8b\x08\x08" + bytes(6) + b"x" * (1 << 20)
+    with pytest.raises(DataError, match=r"^vectors\.zip: decompressed byte 0: .* Gzip header exc"):
+        open_vectors(data)
+    with pytest.raises(DataError, match="^records: record 0, byte 0: .* Gzip header exceeds"):
+        next(read_records(open_bytes(data), GZIP, "records"))
 
 
 @pytest.mark.parametrize("offset", [1 << 20, 1 << 45, (1 << 63) - 1, 1 << 63, (1 << 64) - 1])
