@@ -1,4 +1,4 @@
-"""Changes of files: of bytes anywhere, of bytes in their place, and of JSON values."""
+"""Changes of files: of bytes anywhere, of bytes in their place, of JSON values, of size."""
 
 from __future__ import annotations
 
@@ -58,6 +58,13 @@ def mutate_in_place(data: bytes, random: Random) -> bytes:
             word = random.choice(_EDGE_WORDS)[: len(changed) - place]
             changed[place : place + len(word)] = word
     return bytes(changed)
+
+
+def grow(data: bytes, size: int, random: Random) -> bytes:
+    """A piece of a file comes again and again: what takes more than its share shows so."""
+    place = random.randrange(len(data) + 1)
+    piece = data[place : place + random.choice((1, 2, 16, 256))] or b"\0"
+    return data[:place] + piece * (size // len(piece)) + data[place:]
 
 
 def mutate_json(data: bytes, random: Random) -> bytes:
