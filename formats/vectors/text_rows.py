@@ -164,12 +164,15 @@ def _split_rows(data: bytes, offset: int, dim: int, name: str) -> Records:
     starts[1:] = newlines[:-1] + 1
     ends = _drop_line_ends(octets, starts, newlines)
     spaces = _count_in_rows(octets == _SPACE, starts, ends)
-    odd = np.flatnonzero(spaces != dim)
+    # First of all, since a row without a space has no end of its token to be looked for.
+    odd = {
+        row: _token_with_spaces(data[starts[row] : ends[row]], dim, offset + int(starts[row]), name)
+        for row in np.flatnonzero(spaces != dim).tolist()
+    }
     find = data.find
     tokens = [data[start : find(b" ", start)] for start in starts.tolist()]
-    for row in odd.tolist():
-        start, end = int(starts[row]), int(ends[row])
-        tokens[row] = _token_with_spaces(data[start:end], dim, offset + start, name)
+    for row, token in odd.items():
+        tokens[row] = token
     return Records(data, offset, tokens, starts.tolist(), ends.tolist())
 
 

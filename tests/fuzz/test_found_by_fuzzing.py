@@ -26,7 +26,7 @@ from formats.errors import DataError
 from formats.safetensors import read_header
 from formats.vectors import source
 from formats.vectors.fasttext_bin import read_dictionary
-from tests.fuzz.target import open_bytes, opener
+from tests.fuzz.target import open_bytes, opener, peak_memory
 from tests.fuzz.targets import TARGETS
 
 
@@ -97,6 +97,15 @@ def test_a_fasttext_matrix_larger_than_any_file_is_damage() -> None:
     data += struct.pack("<3i2q", 0, 0, 0, 0, -1) + b"\0" + struct.pack("<2q", rows, dim)
     with pytest.raises(DataError, match=r"^model\.bin: byte 562\d+: .* the end of the file"):
         read_dictionary(open_bytes(data), set(), name="model.bin")
+
+
+def test_rows_without_a_space_do_not_each_take_the_rest_of_a_block() -> None:
+    data = b"a 1.5\n" * 100 + b"b\n" * 50_000
+    vectors = open_vectors(data)
+    before = peak_memory()
+    with pytest.raises(DataError, match=r"^vectors\.zip: row 101, byte 600: expected a token"):
+        list(source.read_range(vectors, source.whole_range(vectors), opener(data)))
+    assert peak_memory() - before < 64 << 20
 
 
 def test_a_word2vec_header_of_absurd_dimensions_is_damage() -> None:
