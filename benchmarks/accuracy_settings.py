@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 
 SIZES = ("500", "2000", "all")
@@ -122,14 +122,6 @@ def _fallback() -> list[Setting]:
     ]
 
 
-def _stopping() -> list[Setting]:
-    return [
-        replace(_chosen(_best_data(embedding), model, embedding), epochs=epochs, patience=patience)
-        for model, embedding in product(MODELS, EMBEDDINGS)
-        for epochs, patience in (("10", "3"), ("100", "5"), ("100", "10"))
-    ]
-
-
 def _defaults() -> list[Setting]:
     """No flag given but the model and the embedding."""
     return [
@@ -146,5 +138,4 @@ EXPERIMENTS = {
     "fallback": _runs(_fallback()),
     "defaults": _runs(_defaults()),
     "glove": _runs(_glove()),
-    "stopping": _runs(_stopping(), seeds=2),
 }

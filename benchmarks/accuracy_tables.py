@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import csv
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.accuracy_settings import EXPERIMENTS, Run, columns_of
+from benchmarks.accuracy_settings import EXPERIMENTS, Run, Setting, columns_of
 
 _TEST = "test_accuracy"
 _VALIDATION = "validation_loss"
+_BEST_EPOCH = "best_epoch"
+# By what a score is multiplied, and how it is written: accuracies are in percent.
+_FORMS = {_TEST: (100, ".1f"), _VALIDATION: (1, ".3f"), _BEST_EPOCH: (1, ".0f")}
 _MISSING = "-"
 
 # Rows of a results file by the columns that tell them apart.
@@ -27,10 +31,13 @@ def read_results(path: Path) -> Results:
 
 
 def make_tables(results: Results) -> dict[str, str]:
-    """Makes every table of the study as Markdown, by name; accuracies are in percent."""
+    """Makes the tables of the study as Markdown, by name, but for those without a number.
+
+    Accuracies are in percent; a cell is mean and standard deviation of the seeds.
+    """
     size, trained = ["sentences"], ["model", "embedding"]
     words = ["vector_tokens", "vocabulary_splits"]
-    return {
+    made = {
         "main": _pivot("main", [*trained, "learning_rate"], size, _TEST, results),
         "gain": _gains(results),
         "defaults": _pivot("defaults", trained, size, _TEST, results),
@@ -42,9 +49,12 @@ def make_tables(results: Results) -> dict[str, str]:
         "learning rate (test accuracy)": _pivot(
             "learning_rate", trained, ["learning_rate"], _TEST, results
         ),
-        "stopping": _pivot("stopping", trained, ["epochs", "patience"], _TEST, results),
+        "learning rate (best epoch)": _pivot(
+            "learning_rate", trained, ["learning_rate"], _BEST_EPOCH, results
+        ),
         "fallback": _pivot("fallback", ["fallback"], size, _TEST, results),
     }
+    return {name: table for name, table in made.items() if "±" in table}
 
 
 def coverage_table(path: Path) -> str:
@@ -78,45 +88,66 @@ def _pivot(
         heads[head] = ", ".join(f"{column} {named[column]}" for column in columns)
         row = cells.setdefault(tuple(named[column] for column in rows), {})
         row.setdefault(head, []).append(run)
-    form = ".3f" if score == _VALIDATION else ".1f"
-    lines = [
-        [*label, *(_cell(_scores(row.get(head, []), score, results), form) for head in heads)]
-        for label, row in cells.items()
-    ]
+    _, form = _FORMS[score]
+
+    def cell(runs: Sequence[Run]) -> str:
+        return _cell(_scores(runs, score, results), len(runs), form)
+
+    lines = [[*label, *(cell(row.get(head, [])) for head in heads)] for label, row in cells.items()]
     return _markdown([*rows, *heads.values()], lines)
 
 
 def _gains(results: Results) -> str:
     """Makes a table of what vectors gain over scratch, seed by seed, in points."""
-    scores: dict[tuple[str, ...], list[float]] = {}
-    for run in EXPERIMENTS["main"]:
-        named = columns_of(run)
-        key = named["model"], named["embedding"], named["sentences"]
-        scores.setdefault(key, []).extend(_scores([run], _TEST, results))
-    sizes = list(dict.fromkeys(size for *_, size in scores))
-    lines = []
-    for model, embedding in dict.fromkeys(key[:2] for key in scores if key[1] != "scratch"):
-        pairs = [
-            zip(scores[model, embedding, size], scores[model, "scratch", size], strict=False)
-            for size in sizes
+    gains: dict[tuple[str, str], dict[str, list[float]]] = {}
+    wanted: Counter[tuple[str, str, str]] = Counter()
+    for setting, seed in EXPERIMENTS["main"]:
+        model, embedding, size = setting.model, setting.embedding, setting.data.sentences
+        if embedding == "scratch":
+            continue
+        wanted[model, embedding, size] += 1
+        by_size = gains.setdefault((model, embedding), {}).setdefault(size, [])
+        ours = _scores([(setting, seed)], _TEST, results)
+        theirs = _scores([_scratch(setting, seed)], _TEST, results)
+        by_size += [one - other for one, other in zip(ours, theirs, strict=False)]
+    sizes = list(dict.fromkeys(size for *_, size in wanted))
+    lines = [
+        [
+            model,
+            embedding,
+            *(_cell(by_size[size], wanted[model, embedding, size], "+.1f") for size in sizes),
         ]
-        gains = [_cell([ours - scratch for ours, scratch in pair], "+.1f") for pair in pairs]
-        lines.append([model, embedding, *gains])
+        for (model, embedding), by_size in gains.items()
+    ]
     return _markdown(["model", "embedding", *(f"sentences {size}" for size in sizes)], lines)
 
 
+def _scratch(like: Setting, seed: int) -> Run:
+    """Finds the run from scratch with the model, the sentences and the seed of another."""
+    [found] = (
+        setting
+        for setting, other in EXPERIMENTS["main"]
+        if (setting.model, setting.embedding, other) == (like.model, "scratch", seed)
+        and setting.data.sentences == like.data.sentences
+    )
+    return found, seed
+
+
 def _scores(runs: Sequence[Run], score: str, results: Results) -> list[float]:
-    """Gives what the runs that are there have scored: accuracy in percent, loss as it is."""
-    unit = 1 if score == _VALIDATION else 100
+    """Gives what the runs that are there have scored."""
+    factor, _ = _FORMS[score]
     found = (results.get(tuple(columns_of(run).values())) for run in runs)
-    return [unit * float(row[score]) for row in found if row is not None]
+    return [factor * float(row[score]) for row in found if row is not None]
 
 
-def _cell(scores: Sequence[float], form: str = ".1f") -> str:
-    """Gives mean and standard deviation."""
-    if len(scores) < 2:
+def _cell(scores: Sequence[float], wanted: int, form: str = ".1f") -> str:
+    """Gives mean and standard deviation, and the number of scores where some are missing."""
+    if not scores:
         return _MISSING
-    return f"{statistics.fmean(scores):{form}} ± {statistics.stdev(scores):{form.lstrip('+')}}"
+    spread = f" ± {statistics.stdev(scores):{form.lstrip('+')}}" if len(scores) > 1 else ""
+    runs = "1 run" if len(scores) == 1 else f"{len(scores)} runs"
+    number = f" ({runs})" if len(scores) < wanted else ""
+    return f"{statistics.fmean(scores):{form}}{spread}{number}"
 
 
 def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

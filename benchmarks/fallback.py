@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Builds with ever more rules; gives the exit code."""
     parser = argparse.ArgumentParser(prog="benchmarks.fallback")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--work", type=Path, default=Path("benchmarks-work"))
+    parser.add_argument("--work", type=Path, default=Path("output/accuracy"))
     parser.add_argument("--results", type=Path, default=Path("docs/fallback.csv"))
     flags = parser.parse_args(arguments)
     rules = RULES.split(",")
