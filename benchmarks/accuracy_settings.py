@@ -72,7 +72,8 @@ def _chosen(data: DataSetting, model: str, embedding: str = "frozen") -> Setting
 
 def _best_data(embedding: str, sentences: str = "500") -> DataSetting:
     """Gives the dataset with the vectors of all words, where there are vectors."""
-    return DataSetting(sentences, vector_tokens="0" if embedding == "scratch" else "45225")
+    number = "0" if embedding == "scratch" else ALL_VECTOR_TOKENS
+    return DataSetting(sentences, vector_tokens=number)
 
 
 def _learning_rate() -> list[Setting]:
