@@ -186,7 +186,11 @@ DAMAGED = {
     ),
     "gzip cut": ("cut.gz", gzip.compress(TEXT)[:-9], "decompressed byte [0-9]+: "),
     "zip cut": ("cut.zip", zipped("a.txt")[:-30], "end of file: .* zip archive's central"),
-    "a fastText model": ("model.bin", b"\xba\x16\x4f\x2f" + bytes(99), "a fastText model"),
+    "a fastText model": (
+        "model.bin",
+        b"\xba\x16\x4f\x2f" + bytes(99),
+        "byte 4: expected a fastText model of version 11 or 12",
+    ),
     "a pickle": ("model.bin", b"\x80\x04K\x01.", "a Python pickle, which is never loaded"),
 }
 
@@ -405,7 +409,7 @@ def test_a_damaged_vocabulary(data: bytes, place: str, bench: Bench, refused: Re
 def test_real_files_that_are_no_vectors(shared_data: Path, refused: Refused) -> None:
     for name, said in (
         ("glove.6B.truncated-download.zip", "end of file: expected a zip archive's central"),
-        ("lid.176.ftz", "a fastText model (.bin or quantised .ftz)"),
+        ("lid.176.ftz", "a quantised fastText model (.ftz)"),
     ):
         path = shared_data / "vectors" / name
         assert refused(1, f"--vectors={path}").startswith(f"{path}: {said}")
