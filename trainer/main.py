@@ -171,7 +171,13 @@ def _parser() -> argparse.ArgumentParser:
         default="frozen",
         help="keep the published vectors, train them further, or start from random ones",
     )
-    add("--epochs", type=_whole(1), default=10, help="the most epochs to train")
+    add(
+        "--epochs",
+        type=_whole(1),
+        # `average` with frozen vectors needs nearly as many when there is little to train on.
+        default=100,
+        help="the most epochs to train; without validation examples that would end it, all of them",
+    )
     add("--batch_size", type=_whole(1), default=32, help="examples a step")
     add("--learning_rate", type=_rate, default=0.001, help="of Adam")
     add(
