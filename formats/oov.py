@@ -73,7 +73,12 @@ def oov_vectors(
         mean: float64 [dim].
         deviation: float64 [dim].
         seed: of the draws.
+
+    Raises:
+        ValueError: there is no such policy.
     """
+    if policy not in POLICIES:
+        raise ValueError(f"expected one of {', '.join(POLICIES)}, found {policy!r}")
     rows = np.zeros((len(tokens), len(mean)), np.float32)
     if policy == MEAN:
         rows[:] = mean

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from formats.arrow_errors import ARROW_ERRORS
 from formats.corpus.ranges import CorpusRange
 from formats.corpus.rows import Candidates, files_of
-from formats.errors import DataError
+from formats.errors import DataError, damaged
 from formats.vectors.containers import OpenFile
 
 _BUFFER_BYTES = 1 << 20
@@ -47,6 +47,7 @@ def read(work: CorpusRange, open_file: OpenFile, block_bytes: int) -> Iterator[C
         groups = [file.metadata.row_group(group) for group in range(work.stop)]
         row = sum(group.num_rows for group in groups[: work.start])
         mine = groups[work.start :]
+        end = row + sum(group.num_rows for group in mine)
         bytes_per_row = sum(g.total_byte_size for g in mine) / max(sum(g.num_rows for g in mine), 1)
         batches = file.iter_batches(
             batch_size=min(max(int(block_bytes / max(bytes_per_row, 1)), 1), _MAX_BATCH_ROWS),
@@ -60,6 +61,14 @@ def read(work: CorpusRange, open_file: OpenFile, block_bytes: int) -> Iterator[C
                 row += batch.num_rows
         except ARROW_ERRORS as error:
             raise _damaged(uri, error) from error
+        if row != end:
+            raise damaged(
+                uri,
+                f"row {row}",
+                expected=f"{end} rows up to row group {work.stop - 1}, as the file's end says",
+                found=f"{row}",
+                remedy="the file is damaged: copy it again",
+            )
 
 
 def is_text(kind: Any) -> bool:

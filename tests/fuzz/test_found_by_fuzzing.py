@@ -162,6 +162,17 @@ def parquet(table: Any) -> bytes:
     return file.getvalue()
 
 
+def test_a_parquet_corpus_with_fewer_rows_than_it_says_is_damage() -> None:
+    file = io.BytesIO()
+    pq.write_table(pa.table({"text": ["a"] * 82}), file, row_group_size=77)
+    # The last count of 77, a varint in zigzag, is that of the first row group.
+    head, count, tail = file.getvalue().rpartition(b"\x16\x9a\x01")
+    whole = corpus_blocks(head + count + tail, "parquet")
+    assert sum(block.rows.num_rows for block in whole) == 82
+    with pytest.raises(DataError, match="corpus: row 82: expected 83 rows up to row group 1"):
+        corpus_blocks(head + b"\x16\x9c\x01" + tail, "parquet")
+
+
 def test_a_parquet_corpus_whose_columns_are_not_utf8_is_damage() -> None:
     data = parquet(pa.table({"text": ["a"]})).replace(b"text", b"te\xfft")
     with pytest.raises(DataError, match="^corpus: not a Parquet file that can be read: .*utf-8"):

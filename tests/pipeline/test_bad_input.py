@@ -191,7 +191,11 @@ DAMAGED = {
         b"\xba\x16\x4f\x2f" + bytes(99),
         "byte 4: expected a fastText model of version 11 or 12",
     ),
-    "a pickle": ("model.bin", b"\x80\x04K\x01.", "a Python pickle, which is never loaded"),
+    "a pickle": (
+        "model.bin",
+        b"\x80\x04K\x01.",
+        "a Python pickle, as gensim's .* only with --allow_pickle",
+    ),
 }
 
 

@@ -186,7 +186,7 @@ def test_oov_normal_has_the_mean_and_deviation_of_the_matched_rows(
 def test_where_nothing_matches_the_matrix_is_zero(oov: str, corpus: Corpus, tmp_path: Path) -> None:
     vectors = tmp_path / "vectors.txt"
     vectors.write_text("nothing 1 2\nof 3 4\n")
-    dataset = corpus.build(tmp_path / "out", vectors=vectors, oov=oov)
+    dataset = corpus.build(tmp_path / "out", vectors=vectors, oov=[oov])
     assert not dataset.matrix.any()
     assert dataset.manifest.coverage.matched == 0
 

@@ -26,7 +26,7 @@ JOBS: dict[str, dict[str, Any]] = {
     "several shards, normal": {
         "matrix_shards": 3,
         "example_shards": 2,
-        "oov": "normal",
+        "oov": ["normal"],
         "vector_tokens": 50,
         "min_count": 2,
     },
@@ -34,13 +34,18 @@ JOBS: dict[str, dict[str, Any]] = {
         "matrix_shards": 2,
         "matrix_format": "parquet",
         "dtype": "float16",
-        "oov": "mean",
+        "oov": ["mean"],
         "max_tokens": 60,
         "shuffle_seed": 7,
         "compression": "none",
         "padding": "pre",
         "truncating": "pre",
         "max_length": 6,
+    },
+    "side by side": {
+        "combine": "concat",
+        "oov": ["mean", "normal"],
+        "fallback": ["exact", "title"],
     },
 }
 
@@ -161,7 +166,10 @@ def test_neither_the_hash_seed_nor_the_time_nor_the_place_change_a_byte(
     small: Inputs, tmp_path: Path
 ) -> None:
     here = small.build(tmp_path / "here", run_id="run-one", **JOBS["several shards, normal"])
-    flags = [f"--{name}={value}" for name, value in JOBS["several shards, normal"].items()]
+    flags = [
+        f"--{name}={','.join(value) if isinstance(value, list) else value}"
+        for name, value in JOBS["several shards, normal"].items()
+    ]
     created = {here.manifest.created}
     for seed, beam in (("1", ()), ("4711", TWO_WORKERS)):
         output = tmp_path / "elsewhere" / seed
@@ -220,7 +228,7 @@ def test_golden_bytes_of_a_tiny_build(tmp_path: Path, monkeypatch: pytest.Monkey
     Path("vectors.txt").write_text("film 1 -2e-3\n영화 0.1 3\nservice 5 6\n", encoding="utf-8")
     flags: dict[str, Any] = {
         "splits": {"train": 0.5, "validation": 0.25, "test": 0.25},
-        "oov": "normal",
+        "oov": ["normal"],
         "vector_tokens": 3,
         "matrix_shards": 2,
         "max_length": 4,
