@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from formats.dataset.coverage import measure_coverage
-from formats.dataset.embedding_matrix import NPY, PARQUET, write_shard
+from formats.dataset.embedding_matrix import MATRIX_FORMATS, NPY, PARQUET, SAFETENSORS, write_shard
 from formats.dataset.examples import example_features, serialize_examples
 from formats.dataset.manifest import (
     Embeddings,
@@ -34,8 +34,9 @@ from formats.dataset.vocabulary import (
     write_vocabulary_text,
 )
 from formats.errors import DataError
+from formats.safetensors import is_safetensors
 from pipeline.verify import verify_dataset
-from tests.fuzz.mutations import mutate_bytes, mutate_in_place, mutate_json
+from tests.fuzz.mutations import mutate_bytes, mutate_in_place, mutate_json, mutate_safetensors
 from tests.fuzz.target import NAME, Choices, Target, open_bytes
 
 _TOKENS = pa.array(["[PAD]", "[UNK]", "the", ",", "w"])
@@ -76,8 +77,10 @@ def _place(data: bytes) -> tuple[str, str]:
     if data.startswith(b"PAR1"):
         return (PARQUET, _SHARD) if b"vector" in data else (NPY, _TABLE)
     if data.startswith(b"{"):
-        format = PARQUET if b'"parquet"' in data else NPY
-        return format, _REJECTS if b"excerpt" in data else _MANIFEST
+        formats = [format for format in MATRIX_FORMATS if f'"{format}"'.encode() in data]
+        return (formats or [NPY])[0], _REJECTS if b"excerpt" in data else _MANIFEST
+    if is_safetensors(data):
+        return SAFETENSORS, _SHARD
     for magic, path in ((b"\x93NUMPY", _SHARD), (b"[PAD]", _VOCABULARY)):
         if data.startswith(magic):
             return NPY, path
@@ -130,13 +133,15 @@ def _manifest(dataset: dict[str, bytes], table: pa.Table, format: str) -> Manife
 
 
 def _seeds() -> list[bytes]:
-    npy, parquet = _dataset(NPY), _dataset(PARQUET)
-    return [*dict.fromkeys(npy.values()), parquet[_MANIFEST], parquet[_SHARD]]
+    files = [_dataset(format)[path] for format in MATRIX_FORMATS for path in _dataset(format)]
+    return list(dict.fromkeys(files))
 
 
 def _mutate(data: bytes, random: Random) -> bytes:
     if data.startswith(b"{"):
         return mutate_json(data, random)
+    if is_safetensors(data):
+        return mutate_safetensors(data, random)
     return (mutate_in_place if data.startswith(b"PAR1") else mutate_bytes)(data, random)
 
 
