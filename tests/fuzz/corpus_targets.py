@@ -79,7 +79,16 @@ def read_corpus(format: str, data: bytes, choices: Choices) -> None:
     if isinstance(cut, DataError) and format == PARQUET:
         # Arrow notices some damage only where a batch ends.
         raise cut
-    assert cut == whole, (cut, whole)
+    if format == PARQUET:
+        # Arrow checks no page, so the values of a damaged one can be others in each reading.
+        assert _places(cut) == _places(whole), (cut, whole)
+    else:
+        assert cut == whole, (cut, whole)
+
+
+def _places(read: tuple[list[Any], list[Any]]) -> list[int]:
+    """The offsets of all rows, good and bad."""
+    return sorted(row["offset"] for rows in read for row in rows)
 
 
 def read_class_folder(data: bytes, choices: Choices) -> None:
