@@ -106,6 +106,8 @@ def start(job: Job) -> Iterator[Start]:
             text=True,
             cwd=ROOT,
             start_new_session=True,
+            # A shell lets what it runs in the background ignore this, and so would the command.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         started.append(process)
         return process
