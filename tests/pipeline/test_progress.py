@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import pty
 import re
@@ -83,9 +84,27 @@ def test_a_terminal_shows_a_live_line_and_then_the_table(
     assert {match["stage"] for match in found} <= {
         "ReadCorpus", "JoinVectors", "WriteEmbeddingMatrix", "EncodeExamples", "WriteExamples"
     }  # fmt: skip
-    assert any(match["rejects"] == "1" for match in found)
     assert any(match["records"] != "0" for match in found)
     assert list(table_of(table)) == list(TABLE)
+
+
+def test_a_line_adds_up_what_was_read_and_what_was_rejected(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "_LOG_SECONDS", 0.05)
+    shown: list[dict[str, str]] = []
+    counts = itertools.count()
+    with Progress(_plan(), show=True):
+        # What comes soon after what is already written is written with what comes later.
+        while not shown or shown[-1]["rejects"] == "0":
+            assert next(counts) < 200
+            StageProgress("ReadCorpus").add(read=1 << 20, records=1000, rejects=3)
+            time.sleep(0.1)
+            lines = map(LINE.fullmatch, capsys.readouterr().out.splitlines())
+            shown += [match.groupdict() for match in lines if match]
+    assert shown[-1]["stage"] == "ReadCorpus"
+    number = int(shown[-1]["rejects"].replace(",", ""))
+    assert shown[-1]["records"] == f"{number // 3 * 1000:,}"
 
 
 def test_the_table_tells_what_was_published(
