@@ -115,10 +115,11 @@ class BuildVocabulary(beam.PTransform[Any, Any]):
         extra = self._given if self._given is not None else self._vector_tokens
         return (
             counts.pipeline
-            | "Once" >> beam.Create([self._given is not None])
+            | "Once" >> beam.Impulse()
             | "OrderAndCut"
             >> beam.Map(
                 _finish,
+                self._given is not None,
                 beam.pvalue.AsList(counts),
                 [] if extra is None else beam.pvalue.AsList(extra),
                 self._max_tokens,
@@ -129,12 +130,13 @@ class BuildVocabulary(beam.PTransform[Any, Any]):
 
 
 def _finish(
+    _: bytes,
     given: bool,
     counts: list[Any],
     extra: list[Any],
     max_tokens: int | None,
     min_count: int,
-    _: Iterable[Any],
+    after: Iterable[Any],
 ) -> Any:
     merged = merge_counts(counts)
     if given:

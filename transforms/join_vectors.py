@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -14,11 +14,11 @@ from formats.blocks import REJECTS as REJECT_SCHEMA
 from formats.errors import DataError
 from formats.vectors.containers import PLAIN
 from formats.vectors.forms import EXACT
-from formats.vectors.hits import find_rows, gather_blocks, parse_vectors
+from formats.vectors.hits import find_rows, parse_vectors
 from formats.vectors.joined import joined_block
 from formats.vectors.layout import BINARY
 from formats.vectors.proof import judge
-from formats.vectors.records import RangeReport
+from formats.vectors.records import RangeReport, RowBlock
 from formats.vectors.source import (
     VectorRange,
     VectorSource,
@@ -34,7 +34,6 @@ from transforms.storage import open_file
 from transforms.sum_subwords import SumSubwords
 
 _PACKED, _REPORTS, _REJECTS = "packed", "reports", "rejects"
-_BLOCK_BYTES = 4 << 20
 
 
 class JoinedSource(NamedTuple):
@@ -86,35 +85,31 @@ class _ScanRange(beam.DoFn):
         self._progress = StageProgress("JoinVectors")
 
     def process(self, work: VectorRange, vocabulary: Any) -> Iterator[Any]:
-        forms = self._lookup.of(vocabulary).forms
+        lookup = self._lookup.of(vocabulary)
         source = self._sources[work.source]
         reports: list[RangeReport] = []
-        for block in gather_blocks(self._find(source, work, forms, reports), _BLOCK_BYTES):
+        for block in find_rows(
+            self._read(source, work, reports),
+            lookup.forms,
+            lookup.sieve,
+            work.source,
+            work.attempt,
+            unicode_errors=self._unicode_errors,
+            name=source.name,
+        ):
             yield block if source.container.kind == PLAIN else TaggedOutput(_PACKED, block)
         for report in reports:
             yield TaggedOutput(_REPORTS, report)
 
-    def _find(
-        self,
-        source: VectorSource,
-        work: VectorRange,
-        forms: Mapping[bytes, int],
-        reports: list[RangeReport],
-    ) -> Iterator[Any]:
-        for records in read_range(source, work, open_file):
-            if isinstance(records, RangeReport):
-                reports.append(records)
+    def _read(
+        self, source: VectorSource, work: VectorRange, reports: list[RangeReport]
+    ) -> Iterator[RowBlock]:
+        for block in read_range(source, work, open_file):
+            if isinstance(block, RangeReport):
+                reports.append(block)
             else:
-                read = bytes_of(source, records)
-                self._progress.add(read=read, records=len(records.tokens))
-                yield find_rows(
-                    records,
-                    forms,
-                    work.source,
-                    work.attempt,
-                    unicode_errors=self._unicode_errors,
-                    name=source.name,
-                )
+                self._progress.add(read=bytes_of(source, block), records=block.rows)
+                yield block
 
 
 @beam.typehints.with_output_types(pa.RecordBatch, rejects=tuple[int, int, pa.RecordBatch])
@@ -193,21 +188,16 @@ class JoinVectors(beam.PTransform[Any, Any]):
         work = vocabulary.pipeline | "Ranges" >> beam.Create(ranges)
         found, reports = self._scan(work, vocabulary, "")
         made, model_reports = self._sum_subwords(vocabulary)
-        reports = (reports, *model_reports) | "AllReports" >> beam.Flatten()
+        reports = _flatten("AllReports", reports, *model_reports)
         judged = self._judge(vocabulary.pipeline, reports, "Prove")
         if any(map(_can_lose_its_place, sources)):
             again = judged | "ReadAgain" >> beam.FlatMap(_ranges_to_read_again, sources)
             found_again, reports = self._scan(again, vocabulary, "InOrder")
             found += found_again
             judged = self._judge(vocabulary.pipeline, reports, "ProveInOrder", judged)
-        parsed = (
-            tuple(found)
-            | "FlattenFound" >> beam.Flatten()
-            | "ParseVectors"
-            >> beam.ParDo(
-                _ParseVectors(sources, self._lookup), AsSingleton(vocabulary)
-            ).with_outputs(_REJECTS, main="vectors")
-        )
+        parsed = _flatten("FlattenFound", *found) | "ParseVectors" >> beam.ParDo(
+            _ParseVectors(sources, self._lookup), AsSingleton(vocabulary)
+        ).with_outputs(_REJECTS, main="vectors")
         # Counted apart: Beam's local engine now and then shows a side input empty that is read as
         # a main input too, by a stage that waits for this one.
         counts = parsed[_REJECTS] | "CountRejects" >> beam.Map(_count_rejects)
@@ -219,7 +209,7 @@ class JoinVectors(beam.PTransform[Any, Any]):
             | "ThatCount" >> beam.Filter(_counts, AsSingleton(checked))
             | "RejectBlocks" >> beam.Map(_reject_block).with_output_types(pa.RecordBatch)
         )
-        vectors = (parsed.vectors, *made) | "AllVectors" >> beam.Flatten()
+        vectors = _flatten("AllVectors", parsed.vectors, *made)
         return JoinedVectors(vectors, checked, rejects)
 
     def _sum_subwords(self, vocabulary: Any) -> tuple[list[Any], list[Any]]:
@@ -242,7 +232,7 @@ class JoinVectors(beam.PTransform[Any, Any]):
     def _judge(self, pipeline: Any, reports: Any, label: str, earlier: Any = None) -> Any:
         return (
             pipeline
-            | f"Once{label}" >> beam.Create([None])
+            | f"Once{label}" >> beam.Impulse()
             | label
             >> beam.Map(
                 _judge_sources,
@@ -251,6 +241,11 @@ class JoinVectors(beam.PTransform[Any, Any]):
                 None if earlier is None else AsSingleton(earlier),
             )
         )
+
+
+def _flatten(label: str, *parts: Any) -> Any:
+    """All of some PCollections; engines would write a single one down before they go on."""
+    return parts[0] if len(parts) == 1 else parts | label >> beam.Flatten()
 
 
 def _is_scanned_whole(source: VectorSource) -> bool:
@@ -262,7 +257,7 @@ def _can_lose_its_place(source: VectorSource) -> bool:
 
 
 def _judge_sources(
-    _: None,
+    _: bytes,
     reports: Iterable[RangeReport],
     sources: Sequence[VectorSource],
     earlier: list[JoinedSource] | None,

@@ -96,7 +96,7 @@ class Publish(beam.PTransform[Any, Any]):
         written = self._written
         return (
             pipeline
-            | "Once" >> beam.Create([None])
+            | "Once" >> beam.Impulse()
             | "WriteManifest"
             >> beam.Map(
                 _publish,
@@ -112,7 +112,7 @@ class Publish(beam.PTransform[Any, Any]):
 
 
 def _publish(
-    _: None,
+    _: bytes,
     draft: Draft,
     summary: CorpusSummary,
     vocabulary: WrittenVocabulary,

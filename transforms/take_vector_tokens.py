@@ -39,14 +39,14 @@ class TakeVectorTokens(beam.PTransform[Any, Any]):
     def expand(self, pipeline: Any) -> Any:
         return (
             pipeline
-            | "Once" >> beam.Create([self._number])
+            | "Once" >> beam.Impulse()
             | "FirstTokens"
-            >> beam.Map(_take, self._sources, self._unicode_errors).with_output_types(
+            >> beam.Map(_take, self._number, self._sources, self._unicode_errors).with_output_types(
                 pa.RecordBatch
             )
         )
 
 
-def _take(number: int, sources: Sequence[VectorSource], unicode_errors: str) -> Any:
+def _take(_: bytes, number: int, sources: Sequence[VectorSource], unicode_errors: str) -> Any:
     tokens = first_tokens(sources, number, open_file, unicode_errors=unicode_errors)
     return pa.record_batch([pa.array(tokens, pa.string())], ["token"])

@@ -40,12 +40,13 @@ class WriteRejects(beam.PTransform[Any, Any]):
     def expand(self, rejects: Any) -> Any:
         return (
             rejects.pipeline
-            | "Once" >> beam.Create([rejects_path(self._run_id)])
-            | "WriteFile" >> beam.Map(_write, AsIter(rejects), self._output)
+            | "Once" >> beam.Impulse()
+            | "WriteFile" >> beam.Map(_write, AsIter(rejects), self._output, self._run_id)
         )
 
 
-def _write(path: str, rejects: Iterable[Any], output: str) -> RejectsFile:
+def _write(_: bytes, rejects: Iterable[Any], output: str, run_id: str) -> RejectsFile:
+    path = rejects_path(run_id)
     with create_file(join(output, path)) as file:
         file.write(write_rejects(pa.Table.from_batches(rejects, schema=REJECTS)))
     return RejectsFile(path, file.sha256)

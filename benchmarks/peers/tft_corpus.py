@@ -48,8 +48,9 @@ def main(corpus: str, max_tokens: str, length: str, output: str) -> None:
             | "Row" >> beam.Map(lambda line: {"text": line})
         )
         (transformed, transformed_metadata), function = (
-            (rows, metadata) | tft_beam.AnalyzeAndTransformDataset(preprocess)
-        )
+            rows,
+            metadata,
+        ) | tft_beam.AnalyzeAndTransformDataset(preprocess)
         coder = tft.coders.ExampleProtoCoder(transformed_metadata.schema)
         _ = (
             transformed

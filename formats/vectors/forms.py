@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from formats.dataset.vocabulary import OOV_ID
+from formats.vectors.sieve import TokenSieve
 
 EXACT, HYPHEN = "exact", "hyphen"
 
@@ -96,6 +97,7 @@ class Lookup(NamedTuple):
 
     Attributes:
         forms: UTF-8 of each form, and its number.
+        sieve: of the forms.
         starts: int64 [forms + 1].
         rows: int32, rows of the matrix.
         rules: int8, places of the rules among those asked for.
@@ -104,6 +106,7 @@ class Lookup(NamedTuple):
     """
 
     forms: dict[bytes, int]
+    sieve: TokenSieve
     starts: npt.NDArray[np.int64]
     rows: npt.NDArray[np.int32]
     rules: npt.NDArray[np.int8]
@@ -134,6 +137,7 @@ def make_lookup(tokens: Any, rules: Sequence[str], unk_tokens: Sequence[str]) ->
     order = np.argsort(number, kind="stable")
     return Lookup(
         forms,
+        TokenSieve(forms),
         np.searchsorted(number[order], np.arange(len(forms) + 1)),
         row[order].astype(np.int32),
         rule[order].astype(np.int8),

@@ -6,8 +6,7 @@ for, and so that the reading can go to other workers than the one that decompres
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import compress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from formats.vectors.layout import TEXT, drop_line_end
-from formats.vectors.records import RowBlock
+from formats.vectors.records import Records, RowBlock
+from formats.vectors.sieve import TokenSieve
 from formats.vectors.unicode_errors import SKIP, readable_tokens
 
 # `form` is the number of what was looked up (``formats.vectors.forms``). `vector` is as it is
@@ -49,42 +49,74 @@ class ParsedVectors(NamedTuple):
 
 
 def find_rows(
-    records: RowBlock,
+    blocks: Iterable[RowBlock],
     forms: Mapping[bytes, int],
+    sieve: TokenSieve,
     source: int,
     attempt: int,
     *,
     unicode_errors: str = SKIP,
     name: str = "",
-) -> Any:
-    """Picks the records whose token is wanted, as a batch of ``FOUND``.
+    block_bytes: int = 4 << 20,
+) -> Iterator[Any]:
+    """Picks the rows whose token is wanted, as batches of ``FOUND`` in file order.
 
     Args:
-        records: some rows of a file.
+        blocks: rows of a file.
         forms: UTF-8 of what is looked up, and its number.
+        sieve: of the same.
         source: ordinal of the file.
         attempt: which reading of the file this is.
         unicode_errors: what is done with tokens that are not UTF-8
             (``formats.vectors.unicode_errors``).
         name: what messages call the file.
+        block_bytes: at least so many bytes of vectors are in a batch, but for the last.
 
     Raises:
         DataError: a token that is not UTF-8, if that is an error.
     """
-    tokens = readable_tokens(records.tokens, unicode_errors, name, records.place)
-    found = list(map(forms.get, tokens))
-    hit = [form is not None for form in found]
-    rows = list(compress(range(len(hit)), hit))
-    return pa.record_batch(
-        [
-            pa.array(list(compress(found, hit)), pa.int32()),
-            pa.array(np.full(len(rows), source, np.int32)),
-            pa.array(np.full(len(rows), attempt, np.int8)),
-            pa.array(records.positions(rows), pa.int64()),
-            pa.array(records.written(rows), pa.binary()),
-        ],
-        schema=FOUND,
-    )
+    found: list[int] = []
+    positions: list[int] = []
+    vectors: list[bytes] = []
+    size = 0
+    for block in blocks:
+        rows, tokens = _candidates(block, sieve, unicode_errors, name)
+        numbers = list(map(forms.get, tokens))
+        rows = [row for row, number in zip(rows, numbers, strict=True) if number is not None]
+        found += (number for number in numbers if number is not None)
+        positions += block.positions(rows)
+        written = block.written(rows)
+        vectors += written
+        size += sum(map(len, written))
+        if size >= block_bytes:
+            yield _found(found, source, attempt, positions, vectors)
+            found, positions, vectors, size = [], [], [], 0
+    if found:
+        yield _found(found, source, attempt, positions, vectors)
+
+
+def _candidates(
+    block: RowBlock, sieve: TokenSieve, unicode_errors: str, name: str
+) -> tuple[Sequence[int], list[bytes]]:
+    """The rows that may be wanted, and their tokens as they are looked up."""
+    if unicode_errors == SKIP and isinstance(block, Records):
+        rows = sieve.candidates(block.data, block.starts, block.token_ends).tolist()
+        return rows, block.tokens_of(rows)
+    tokens = readable_tokens(block.tokens, unicode_errors, name, block.place)
+    return range(block.rows), tokens
+
+
+def _found(
+    found: list[int], source: int, attempt: int, positions: list[int], vectors: list[bytes]
+) -> Any:
+    columns = [
+        pa.array(found, pa.int32()),
+        pa.array(np.full(len(found), source, np.int32)),
+        pa.array(np.full(len(found), attempt, np.int8)),
+        pa.array(positions, pa.int64()),
+        pa.array(vectors, pa.binary()),
+    ]
+    return pa.record_batch(columns, schema=FOUND)
 
 
 def parse_vectors(found: Any, kind: str, dim: int) -> ParsedVectors:
@@ -152,19 +184,3 @@ def _keep_finite(vectors: npt.NDArray[np.float32], bad: dict[int, str]) -> Parse
         return ParsedVectors(np.arange(len(vectors)), vectors, [])
     kept = np.setdiff1d(np.arange(len(vectors)), np.fromiter(bad, np.int64, len(bad)))
     return ParsedVectors(kept, vectors[kept], sorted(bad.items()))
-
-
-def gather_blocks(batches: Iterator[Any], block_bytes: int) -> Iterator[Any]:
-    """Joins small batches of one schema into blocks of at least so many bytes, in order."""
-    waiting: list[Any] = []
-    size = 0
-    for batch in batches:
-        if not batch.num_rows:
-            continue
-        waiting.append(batch)
-        size += batch.nbytes
-        if size >= block_bytes:
-            yield pa.concat_batches(waiting)
-            waiting, size = [], 0
-    if waiting:
-        yield pa.concat_batches(waiting)

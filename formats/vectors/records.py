@@ -15,35 +15,65 @@ Singles = npt.NDArray[np.float32]
 class Records(NamedTuple):
     """Some whole rows of a vector file, within one piece of its bytes.
 
-    The vector of row i is written in ``data[starts[i] + len(tokens[i]) + 1 : ends[i]]``.
+    The token of row i is ``data[starts[i] : token_ends[i]]``, and behind the one byte that ends
+    it, its vector is written in ``data[token_ends[i] + 1 : ends[i]]``.
 
     Attributes:
         data: the bytes.
         offset: place of ``data[0]`` in the decompressed file.
-        tokens: the token of each row.
-        starts: where each token starts, within ``data``.
-        ends: where each vector ends, within ``data``.
+        starts: int64 [rows], where each token starts, within ``data``.
+        token_ends: int64 [rows], where each token ends.
+        ends: int64 [rows], where each vector ends.
+        stop: where the last row ends, with the newline that may end it.
     """
 
-    data: bytes
+    data: bytes | bytearray
     offset: int
-    tokens: list[bytes]
-    starts: Sequence[int]
-    ends: Sequence[int]
+    starts: Indices
+    token_ends: Indices
+    ends: Indices
+    stop: int
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.starts)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the rows."""
+        return self.stop - int(self.starts[0]) if self.rows else 0
+
+    @property
+    def ends_with_newline(self) -> bool:
+        """Whether a newline ends the last row."""
+        return self.data[self.stop - 1 : self.stop] == b"\n"
+
+    @property
+    def tokens(self) -> list[bytes]:
+        """The token of each row."""
+        return self.tokens_of(range(self.rows))
+
+    def tokens_of(self, rows: Sequence[int]) -> list[bytes]:
+        """The tokens of some rows, by their indices."""
+        chosen = np.asarray(rows, np.int64)
+        data = self.data
+        bounds = zip(self.starts[chosen].tolist(), self.token_ends[chosen].tolist(), strict=True)
+        return [bytes(data[start:end]) for start, end in bounds]
 
     def positions(self, rows: Sequence[int]) -> list[int]:
         """Where some rows start in the file, by their indices."""
-        return [self.offset + self.starts[row] for row in rows]
+        return [self.offset + int(self.starts[row]) for row in rows]
 
     def written(self, rows: Sequence[int]) -> list[bytes]:
         """The vectors of some rows, as the file has them."""
         return [
-            self.data[self.starts[row] + len(self.tokens[row]) + 1 : self.ends[row]] for row in rows
+            bytes(self.data[int(self.token_ends[row]) + 1 : int(self.ends[row])]) for row in rows
         ]
 
     def place(self, row: int) -> str:
         """What messages call the place of a row."""
-        return f"byte {self.offset + self.starts[row]}"
+        return f"byte {self.offset + int(self.starts[row])}"
 
 
 class ArrayRows(NamedTuple):
@@ -63,6 +93,15 @@ class ArrayRows(NamedTuple):
     tokens: list[bytes]
     first_row: int
     read: Callable[[Indices], Singles]
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.tokens)
+
+    def tokens_of(self, rows: Sequence[int]) -> list[bytes]:
+        """The tokens of some rows, by their indices."""
+        return [self.tokens[row] for row in rows]
 
     def positions(self, rows: Sequence[int]) -> list[int]:
         """The numbers of some rows in the file, by their indices."""

@@ -195,8 +195,8 @@ def read_range(
 def bytes_of(source: VectorSource, block: RowBlock) -> int:
     """About how many bytes of a file the rows of a block take."""
     if isinstance(block, Records):
-        return len(block.data)
-    return len(block.tokens) * source.size // max(source.layout.rows, len(block.tokens), 1)
+        return block.size
+    return block.rows * source.size // max(source.layout.rows, block.rows, 1)
 
 
 def read_tokens(source: VectorSource, open_file: OpenFile) -> Iterator[list[bytes]]:
@@ -239,14 +239,14 @@ def _read_and_count(
             except StopIteration as end:
                 places = end.value or Places(0, 0)
                 break
-            rows += len(last.tokens)
+            rows += last.rows
             yield last
     report = report._replace(rows=rows, first=places.first, next=places.next)
     if last is None:
         return report
     if source.layout.kind == TEXT and isinstance(last, Records):
-        report = report._replace(ends_with_newline=last.data.endswith(b"\n"))
-    return report._replace(last_token=last.tokens[-1])
+        report = report._replace(ends_with_newline=last.ends_with_newline)
+    return report._replace(last_token=last.tokens_of([last.rows - 1])[0])
 
 
 def _blocks(

@@ -11,6 +11,7 @@ Written by ``glove.c`` (stanfordnlp/GloVe, ``save_params``), ``word2vec.c`` (tmi
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -20,9 +21,11 @@ import numpy.typing as npt
 from formats.errors import DataError, damaged
 from formats.vectors.layout import is_float
 from formats.vectors.records import Records
+from formats.vectors.window import Window
 
 _SPACE, _NEWLINE, _RETURN = 0x20, 0x0A, 0x0D
 _MAX_ROW_BYTES = 64 << 20
+_LEAST_BYTES = 1 << 16
 
 Places = npt.NDArray[np.int64]
 
@@ -35,7 +38,7 @@ def read_rows(
     *,
     name: str,
     header_bytes: int = 0,
-    block_bytes: int = 1 << 20,
+    block_bytes: int = 2 << 20,
 ) -> Iterator[Records]:
     """Reads the rows that belong to a byte range, in blocks.
 
@@ -58,8 +61,9 @@ def read_rows(
     Raises:
         DataError: a row of the wrong width.
     """
-    for offset, data in _whole_lines(stream, start, stop, header_bytes, block_bytes, name):
-        yield _split_rows(data, offset, dim, name)
+    with contextlib.closing(Window(stream)) as window:
+        for size in _whole_lines(window, stream, start, stop, header_bytes, block_bytes, name):
+            yield _split_rows(window, size, dim, name)
 
 
 def row_number(stream: BinaryIO, offset: int, header_bytes: int) -> int:
@@ -84,67 +88,59 @@ class RowError(DataError):
 
 
 def _whole_lines(
+    window: Window,
     stream: BinaryIO,
     start: int,
     stop: int | None,
     header_bytes: int,
     block_bytes: int,
     name: str,
-) -> Iterator[tuple[int, bytes]]:
+) -> Iterator[int]:
+    """Moves a window on, and yields how many of its bytes, from the first on, are whole lines."""
     # The byte that gives the first row to its range: the header's newline, else byte 0.
     first_byte = max(header_bytes - 1, 0)
     if start <= first_byte:
         if stop is not None and stop <= first_byte:
             return
         _skip(stream, header_bytes)
-        offset, rest = header_bytes, b""
+        window.offset = header_bytes
     else:
-        stream.seek(start)
-        offset, rest = start, b""
-        while (newline := rest.find(b"\n")) < 0:
-            offset += len(rest)
-            rest = stream.read(min(block_bytes, 1 << 16))
-            if not rest:
+        window.seek(start)
+        while (newline := window.find(b"\n")) < 0:
+            window.drop(window.size)
+            if not window.read(min(block_bytes, _LEAST_BYTES)):
                 return
-        offset += newline + 1
-        rest = rest[newline + 1 :]
-    if stop is not None and offset > stop:
-        return
+        window.drop(newline + 1)
+    ended = False
     # Behind the range, only the row that goes over its end is still to be read.
-    while True:
-        wanted = block_bytes if stop is None else min(block_bytes, max(stop - offset, 0) + 1)
-        data, rest, ended = _cut_after_newline(stream, rest, max(wanted, len(rest)), name, offset)
-        if stop is not None and (end := data.find(b"\n", max(stop - offset, 0))) >= 0:
-            data, ended = data[: end + 1], True
-        if data:
-            yield offset, data
-        offset += len(data)
-        if ended or (stop is not None and offset > stop):
-            return
+    while not ended and (stop is None or window.offset <= stop):
+        left = None if stop is None else max(stop - window.offset, 0)
+        size, ended = _read_lines(
+            window, block_bytes if left is None else min(block_bytes, left + 1), name
+        )
+        if left is not None and (last := window.data.find(b"\n", left, size)) >= 0:
+            size, ended = last + 1, True
+        if size:
+            yield size
+        window.drop(size)
 
 
-def _cut_after_newline(
-    stream: BinaryIO, rest: bytes, wanted: int, name: str, offset: int
-) -> tuple[bytes, bytes, bool]:
-    """Reads on until there is a whole row; gives whole rows, what is left, and if it was all."""
-    pieces = [rest]
-    size = len(rest)
+def _read_lines(window: Window, wanted: int, name: str) -> tuple[int, bool]:
+    """Reads on until there is a whole line; gives the bytes of all lines, and if it was all."""
+    searched = window.size
     while True:
-        more = stream.read(max(wanted - size, 1 << 16))
-        if not more:
-            return b"".join(pieces), b"", True
-        newline = more.rfind(b"\n")
+        if not window.read(max(wanted - window.size, _LEAST_BYTES)):
+            return window.size, True
+        newline = window.data.rfind(b"\n", searched, window.size)
         if newline >= 0:
-            pieces.append(more[: newline + 1])
-            return b"".join(pieces), more[newline + 1 :], False
-        pieces.append(more)
-        size += len(more)
-        if size > _MAX_ROW_BYTES:
+            return newline + 1, False
+        searched = window.size
+        if window.size > _MAX_ROW_BYTES:
             raise damaged(
                 name,
-                f"byte {offset}",
+                f"byte {window.offset}",
                 expected="a newline at the end of a row",
-                found=f"none in {size} bytes",
+                found=f"none in {window.size} bytes",
                 remedy="the file is damaged or no text vector file",
             )
 
@@ -154,11 +150,11 @@ def _skip(stream: BinaryIO, size: int) -> None:
         size -= len(data)
 
 
-def _split_rows(data: bytes, offset: int, dim: int, name: str) -> Records:
-    octets = np.frombuffer(data, np.uint8)
+def _split_rows(window: Window, size: int, dim: int, name: str) -> Records:
+    data, offset, octets = window.data, window.offset, window.octets[:size]
     newlines = np.flatnonzero(octets == _NEWLINE)
-    if not data.endswith(b"\n"):
-        newlines = np.append(newlines, len(data))
+    if octets[-1] != _NEWLINE:
+        newlines = np.append(newlines, size)
     starts = np.empty_like(newlines)
     starts[0] = 0
     starts[1:] = newlines[:-1] + 1
@@ -166,14 +162,21 @@ def _split_rows(data: bytes, offset: int, dim: int, name: str) -> Records:
     spaces = _count_in_rows(octets == _SPACE, starts, ends)
     # First of all, since a row without a space has no end of its token to be looked for.
     odd = {
-        row: _token_with_spaces(data[starts[row] : ends[row]], dim, offset + int(starts[row]), name)
-        for row in np.flatnonzero(spaces != dim).tolist()
+        row: start + _token_bytes(bytes(data[start:end]), dim, offset + start, name)
+        for row, start, end in _rows_where(spaces != dim, starts, ends)
     }
     find = data.find
-    tokens = [data[start : find(b" ", start)] for start in starts.tolist()]
-    for row, token in odd.items():
-        tokens[row] = token
-    return Records(data, offset, tokens, starts.tolist(), ends.tolist())
+    token_ends = np.array([find(b" ", start) for start in starts.tolist()], np.int64)
+    for row, token_end in odd.items():
+        token_ends[row] = token_end
+    return Records(data, offset, starts, token_ends, ends, size)
+
+
+def _rows_where(
+    mask: npt.NDArray[np.bool_], starts: Places, ends: Places
+) -> Iterator[tuple[int, int, int]]:
+    rows = np.flatnonzero(mask)
+    return zip(rows.tolist(), starts[rows].tolist(), ends[rows].tolist(), strict=True)
 
 
 def _drop_line_ends(octets: npt.NDArray[np.uint8], starts: Places, ends: Places) -> Places:
@@ -202,8 +205,8 @@ def _count_in_rows(mask: npt.NDArray[np.bool_], starts: Places, ends: Places) ->
     return rank(ends) - rank(starts)
 
 
-def _token_with_spaces(row: bytes, dim: int, offset: int, name: str) -> bytes:
-    """The token of a row that has not just one space more than a vector has."""
+def _token_bytes(row: bytes, dim: int, offset: int, name: str) -> int:
+    """Bytes of the token of a row that has more or fewer spaces than a vector has floats."""
     fields = row.split(b" ")
     extra = fields[1 : len(fields) - dim]
     # A row that has one value too many, or goes on in the next because its newline is lost,
@@ -223,7 +226,7 @@ def _token_with_spaces(row: bytes, dim: int, offset: int, name: str) -> bytes:
             ),
             offset,
         )
-    return row.rsplit(b" ", dim)[0]
+    return len(row.rsplit(b" ", dim)[0])
 
 
 def _shorten(row: bytes) -> str:

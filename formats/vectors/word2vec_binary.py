@@ -15,21 +15,29 @@ are proved afterwards by ``formats.vectors.proof``.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Generator
 from typing import BinaryIO, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from formats.errors import DataError, damaged
 from formats.vectors.layout import Layout
-from formats.vectors.records import Records
+from formats.vectors.records import Indices, Records
+from formats.vectors.window import Window
 
 _EARLY_RECORDS = 16
 _MAX_TOKEN_BYTES = 1 << 16
+_USUAL_TOKEN_BYTES = 1 << 8
 # A longer token is read, but not searched for: each space of a damaged file may be asked for one.
 _MAX_FOUND_TOKEN_BYTES = 1 << 10
 # C0 and DEL; U+0080 to U+009F are left alone, because real tokens hold U+0085.
 _CONTROL_BYTES = re.compile(rb"[\x00-\x1f\x7f]")
 _FLOAT_BYTES = 4
+_NEWLINE = 0x0A
+_MOST_RECORDS = 1 << 16
 
 
 class Places(NamedTuple):
@@ -51,7 +59,7 @@ def read_records(
     *,
     name: str,
     size: int | None = None,
-    block_bytes: int = 1 << 20,
+    block_bytes: int = 2 << 20,
 ) -> Generator[Records, None, Places]:
     """Reads the records that belong to a byte range, in blocks.
 
@@ -77,14 +85,21 @@ def read_records(
     header_newline = layout.header_bytes - 1
     if stop is not None and stop <= header_newline:
         return Places(layout.header_bytes, layout.header_bytes)
-    walk = _Walk(stream, _FLOAT_BYTES * layout.dim, name, block_bytes)
+    with contextlib.closing(Window(stream)) as window:
+        walk = _Walk(window, _FLOAT_BYTES * layout.dim, name, block_bytes)
+        return (yield from _walk_range(walk, layout, start, stop, size))
+
+
+def _walk_range(
+    walk: _Walk, layout: Layout, start: int, stop: int | None, size: int | None
+) -> Generator[Records, None, Places]:
     early = start - _EARLY_RECORDS * _mean_record_bytes(layout, size)
     if early <= layout.header_bytes:
         walk.skip_header(layout.header_bytes)
     else:
         walk.seek(early)
         walk.find_record()
-    if start > header_newline:
+    if start >= layout.header_bytes:
         for _ in walk.until(start):
             pass
     first = walk.place
@@ -106,15 +121,16 @@ class _Walk:
     range: the space ending the record before it, or the header's newline.
     """
 
-    def __init__(self, stream: BinaryIO, vector_bytes: int, name: str, block_bytes: int) -> None:
-        self._stream = stream
+    def __init__(self, window: Window, vector_bytes: int, name: str, block_bytes: int) -> None:
+        self._window = window
         self._vector_bytes = vector_bytes
         self._name = name
         self._block_bytes = block_bytes
-        self._data = b""
-        self._base = 0
         self._ended = False
         self._records_before: int | None = None
+        # Whether a newline is expected behind a record, and for how many that is tried at a time.
+        self._newline = False
+        self._most = _MOST_RECORDS
         self.place = 0
         self.space = -1
 
@@ -125,74 +141,111 @@ class _Walk:
         self.space = header_bytes - 1
 
     def seek(self, place: int) -> None:
-        self._stream.seek(place)
-        self._base = self.place = place
+        self._window.seek(place)
+        self.place = place
 
     def find_record(self) -> None:
         """Moves to the first place from which two records with proper tokens follow."""
-        window = 4 * _EARLY_RECORDS * (self._vector_bytes + 64)
-        while len(self._data) < window and not self._ended:
+        window = self._window
+        searched = 4 * _EARLY_RECORDS * (self._vector_bytes + 64)
+        while window.size < searched and not self._ended:
             self._read()
-        space = self._data.find(b" ")
+        space = window.find(b" ")
         while space >= 0:
             second = self._proper_record(self._behind(space))
             if second is not None and self._proper_record(self._behind(second)) is not None:
-                self.space = self._base + space
-                self.place = self._base + self._behind(space)
+                self.space = window.offset + space
+                self.place = window.offset + self._behind(space)
                 return
-            space = self._data.find(b" ", space + 1)
-        raise LostPlaceError(f"no record found behind byte {self._base}")
+            space = window.find(b" ", space + 1)
+        raise LostPlaceError(f"no record found behind byte {window.offset}")
 
     def until(self, stop: int | None) -> Generator[Records, None, None]:
         """Yields records until the one at ``place`` belongs to what is behind ``stop``."""
         while stop is None or self.space < stop:
             records = self._hop(stop)
-            if records.tokens:
+            if records.rows:
                 yield records
             elif self._ended:
                 self._check_end()
                 self.space = self.place
                 return
             else:
-                self._read()
+                self._read(stop)
 
     def _hop(self, stop: int | None) -> Records:
-        data, vector_bytes = self._data, self._vector_bytes
-        find = data.find
-        tokens: list[bytes] = []
-        starts: list[int] = []
-        ends: list[int] = []
-        # The byte behind a vector tells whether a newline is to be skipped.
-        last_end = len(data) - 1
-        limit = len(data) if stop is None else stop - self._base
-        place, space = self.place - self._base, self.space - self._base
-        while space < limit:
-            token_end = find(b" ", place)
-            end = token_end + 1 + vector_bytes
-            if token_end < 0 or end > last_end:
-                break
-            tokens.append(data[place:token_end])
-            starts.append(place)
-            ends.append(end)
-            space = token_end
-            place = end + 1 if data[end] == 0x0A else end
-        self.place, self.space = self._base + place, self._base + space
+        """The whole records at hand that belong before ``stop``; moves behind them."""
+        window = self._window
+        limit = window.size if stop is None else stop - window.offset
+        token_ends = self._find_token_ends(limit)
+        ends = token_ends + 1 + self._vector_bytes
+        starts = np.empty_like(ends)
+        starts[:1] = self.place - window.offset
+        starts[1:] = ends[:-1] + self._newlines_at(ends[:-1])
         if self._records_before is not None:
-            self._records_before += len(tokens)
-        return Records(data, self._base, tokens, starts, ends)
+            self._records_before += len(token_ends)
+        if len(token_ends):
+            self.space = window.offset + int(token_ends[-1])
+            self.place = window.offset + self._behind(int(token_ends[-1]))
+        stop = int(ends[-1]) if len(ends) else 0
+        return Records(window.data, window.offset, starts, token_ends, ends, stop)
 
-    def _read(self) -> None:
-        """Drops what was hopped over and reads another block; a 0 byte marks the end."""
-        kept = self._data[max(self.place - self._base, 0) :]
-        self._base += len(self._data) - len(kept)
-        if len(kept) > self._vector_bytes + _MAX_TOKEN_BYTES and b" " not in kept:
-            raise self._damage("a space at the end of a token", f"none in {len(kept)} bytes")
-        more = self._stream.read(self._block_bytes)
-        self._ended = not more
-        self._data = kept + (more or b"\0")
+    def _find_token_ends(self, limit: int) -> Indices:
+        """Where the tokens of the whole records from ``place`` on end.
+
+        Args:
+            limit: the first byte that makes the record behind it one of the next range.
+        """
+        window = self._window
+        find = window.data.find
+        place, space = self.place - window.offset, self.space - window.offset
+        # All records of a file have a newline behind them, or none has.
+        step = 1 + self._vector_bytes + self._newline
+        last = self._last_end() - self._vector_bytes - 1
+        found: list[int] = []
+        for _ in range(self._most):
+            if space >= limit:
+                break
+            space = find(b" ", place)
+            if space < 0 or space > last:
+                break
+            found.append(space)
+            place = space + step
+        token_ends = np.array(found, np.int64)
+        newlines = self._newlines_at(token_ends + 1 + self._vector_bytes)
+        astray = np.flatnonzero(newlines != self._newline)
+        if not len(astray):
+            self._most = min(2 * self._most, _MOST_RECORDS)
+            return token_ends
+        # What was found behind the first of those is no record.
+        self._newline = not self._newline
+        self._most = 1
+        return token_ends[: astray[0] + 1]
+
+    def _newlines_at(self, places: Indices) -> npt.NDArray[np.bool_]:
+        octets = self._window.octets
+        inside = places < len(octets)
+        return np.asarray((octets[places * inside] == _NEWLINE) & inside)
+
+    def _last_end(self) -> int:
+        """The last byte at which a whole record can end; the one behind it tells of a newline."""
+        return self._window.size - (not self._ended)
+
+    def _read(self, stop: int | None = None) -> None:
+        """Drops what was hopped over and reads another block."""
+        window = self._window
+        window.drop(min(max(self.place - window.offset, 0), window.size))
+        if window.size > self._vector_bytes + _MAX_TOKEN_BYTES and window.find(b" ") < 0:
+            raise self._damage("a space at the end of a token", f"none in {window.size} bytes")
+        size = self._block_bytes
+        if stop is not None:
+            # Behind the range, only the record that goes over its end is still to be read.
+            left = stop - window.offset - window.size
+            size = min(size, max(left, 0) + self._vector_bytes + _USUAL_TOKEN_BYTES)
+        self._ended = not window.read(size)
 
     def _check_end(self) -> None:
-        left = self._base + len(self._data) - 1 - self.place
+        left = self._window.offset + self._window.size - self.place
         if left > 0:
             raise self._damage(
                 f"a token, a space and {self._vector_bytes} bytes of floats",
@@ -201,14 +254,14 @@ class _Walk:
 
     def _behind(self, space: int) -> int:
         end = space + 1 + self._vector_bytes
-        return end + 1 if self._data[end : end + 1] == b"\n" else end
+        return end + (end < self._window.size and self._window.data[end] == _NEWLINE)
 
     def _proper_record(self, place: int) -> int | None:
         """The space ending the token at a place, if that is a token and its vector follows."""
-        space = self._data.find(b" ", place, place + _MAX_FOUND_TOKEN_BYTES)
-        if space <= place or space + self._vector_bytes >= len(self._data):
+        space = self._window.data.find(b" ", place, place + _MAX_FOUND_TOKEN_BYTES)
+        if space <= place or space + 1 + self._vector_bytes > self._last_end():
             return None
-        token = self._data[place:space]
+        token = self._window.data[place:space]
         try:
             token.decode()
         except UnicodeDecodeError:

@@ -15,7 +15,7 @@ import numpy as np
 from formats.errors import DataError
 from formats.vectors.containers import PLAIN, OpenFile
 from formats.vectors.fasttext_bin import cut_rows, read_dictionary, read_head, read_words
-from formats.vectors.hits import find_rows, parse_vectors
+from formats.vectors.hits import parse_vectors
 from formats.vectors.layout import BINARY
 from formats.vectors.proof import judge
 from formats.vectors.records import RangeReport, Records
@@ -30,6 +30,7 @@ from formats.vectors.source import (
 from formats.vectors.subwords import add_rows, mean_vectors, new_sums, plan_rows
 from formats.vectors.tokens import first_tokens
 from formats.vectors.unicode_errors import UNICODE_ERRORS
+from tests.formats.vectors.vector_files import found_in
 from tests.fuzz.repairs import repair_gzip, repair_zip
 from tests.fuzz.target import NAME, Choices, Target, Unseekable, open_bytes, opener, short_opener
 
@@ -89,13 +90,13 @@ def _read_all(
 
 
 def _rows_of(records: Records) -> Iterable[tuple[int, bytes, bytes]]:
-    for token, start, end in zip(records.tokens, records.starts, records.ends, strict=True):
-        yield records.offset + start, token, records.data[start + len(token) + 1 : end]
+    rows = range(records.rows)
+    yield from zip(records.positions(rows), records.tokens, records.written(rows), strict=True)
 
 
 def _parse(records: Records, source: VectorSource, unicode_errors: str) -> None:
     forms = {token: form for form, token in enumerate(records.tokens[:_MOST_WORDS])}
-    found = find_rows(records, forms, 0, 0, unicode_errors=unicode_errors, name=source.name)
+    found = found_in(records, forms, unicode_errors=unicode_errors, name=source.name)
     parsed = parse_vectors(found, source.layout.kind, source.layout.dim)
     assert len(parsed.kept) + len(parsed.rejected) == len(found)
     assert parsed.vectors.shape == (len(parsed.kept), source.layout.dim)

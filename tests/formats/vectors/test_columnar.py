@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from formats.errors import DataError, UsageError
-from formats.vectors.hits import find_rows, parse_vectors
+from formats.vectors.hits import parse_vectors
 from formats.vectors.proof import judge
 from formats.vectors.records import RangeReport
 from formats.vectors.source import (
@@ -32,6 +32,7 @@ from formats.vectors.source import (
 )
 from formats.vectors.tokens import first_tokens
 from tests.formats.vectors import table_files as files
+from tests.formats.vectors.vector_files import found_in
 
 TOKENS = [
     "the", "a b", "\x85", "\u00a0", "\u2028x", "\u3000", " ", "", "film", "the", "fun"
@@ -130,7 +131,7 @@ def found(source: VectorSource, wanted: Sequence[str], range_bytes: int) -> dict
                 reports.append(block)
                 continue
             assert 0 <= bytes_of(source, block) <= source.size
-            hits = find_rows(block, forms, 0, 0)
+            hits = found_in(block, forms)
             parsed = parse_vectors(hits, source.layout.kind, source.layout.dim)
             positions = hits.column("position").to_pylist()
             vectors |= zip(positions, map(bytes, parsed.vectors), strict=True)
@@ -350,7 +351,7 @@ def test_rows_that_are_not_finite_are_rejected(
     rejected = []
     for block in read_range(source, whole_range(source), open_file):
         if not isinstance(block, RangeReport):
-            hits = find_rows(block, {b"film": 0, b"fun": 1, b"the": 2}, 0, 0)
+            hits = found_in(block, {b"film": 0, b"fun": 1, b"the": 2})
             parsed = parse_vectors(hits, source.layout.kind, 3)
             rejected += [hits.column("position")[index].as_py() for index, _ in parsed.rejected]
     assert rejected == [8, 10]
@@ -364,4 +365,4 @@ def test_a_token_that_is_not_utf8_is_named_with_its_row(kind: str, tmp_path: Pat
     assert not isinstance(block, RangeReport)
     broken = block._replace(tokens=[block.tokens[0], b"\xff", *block.tokens[2:]])
     with pytest.raises(DataError, match=r"^file: row 2: expected a token in UTF-8, found b'.xff'"):
-        find_rows(broken, {}, 0, 0, unicode_errors="strict", name="file")
+        found_in(broken, {}, unicode_errors="strict", name="file")

@@ -18,13 +18,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from formats.errors import DataError
-from formats.vectors.hits import find_rows, parse_vectors
+from formats.vectors.hits import parse_vectors
 from formats.vectors.layout import find_layout
 from formats.vectors.proof import judge
 from formats.vectors.records import RangeReport, Records
 from formats.vectors.source import cut_ranges, open_source, read_range, whole_range
 from formats.vectors.text_rows import row_number
-from tests.formats.vectors.vector_files import Row, binary_file, rows_of, text_file
+from tests.formats.vectors.vector_files import Row, binary_file, found_in, rows_of, text_file
 
 TOKENS = [b"w%d" % index for index in range(40)]
 MATRIX = np.random.default_rng(3).normal(size=(40, 6)).astype(np.float32)
@@ -300,7 +300,7 @@ def test_a_row_of_no_finite_numbers_is_found_and_rejected(path: Path, bad: bytes
     source = open_source(0, str(path), path.stat().st_size, open_file)
     (block, _) = read_range(source, whole_range(source), open_file)
     assert isinstance(block, Records)
-    found = find_rows(block, {b"w19": 2, b"w20": 3, b"w21": 4}, 0, 0)
+    found = found_in(block, {b"w19": 2, b"w20": 3, b"w21": 4})
     parsed = parse_vectors(found, source.layout.kind, source.layout.dim)
     assert parsed.kept.tolist() == [0, 2]
     assert [index for index, _ in parsed.rejected] == [1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,14 +14,16 @@ from formats.vectors.hits import (
     BAD_FLOAT,
     NOT_FINITE,
     find_rows,
-    gather_blocks,
     parse_vectors,
 )
 from formats.vectors.layout import BINARY, TEXT
 from formats.vectors.records import Records
+from formats.vectors.sieve import TokenSieve
+from formats.vectors.text_rows import read_rows
 from tests.formats.vectors.vector_files import (
     Row,
     binary_file,
+    found_in,
     read_cut,
     text_file,
     vectors_by_token,
@@ -133,11 +136,13 @@ def test_a_binary_table_is_read_back(
 def found_batch(kind: str, vectors: list[bytes]) -> Any:
     token_end = [b"w%d " % index for index in range(len(vectors))]
     pieces = [token + vector for token, vector in zip(token_end, vectors, strict=True)]
-    ends = np.cumsum([len(piece) for piece in pieces]).tolist()
-    starts = [end - len(piece) for end, piece in zip(ends, pieces, strict=True)]
+    ends = np.cumsum([len(piece) for piece in pieces], dtype=np.int64)
+    starts = ends - np.array([len(piece) for piece in pieces], np.int64)
     tokens = [token[:-1] for token in token_end]
-    records = Records(b"".join(pieces), 0, tokens, starts, ends)
-    return find_rows(records, {token: row for row, token in enumerate(tokens)}, 0, 0)
+    token_ends = starts + np.array([len(token) for token in tokens], np.int64)
+    data = b"".join(pieces)
+    records = Records(data, 0, starts, token_ends, ends, len(data))
+    return found_in(records, {token: row for row, token in enumerate(tokens)})
 
 
 @given(st.lists(decimals, min_size=1, max_size=50))
@@ -195,20 +200,37 @@ def test_a_slice_of_found_rows_is_read_as_itself(kind: str) -> None:
 def test_rows_are_found_by_the_bytes_of_their_token() -> None:
     forms = {"na\u00efve".encode(): 0, b"a": 1, b"\xc2\x85": 2}
     records = Records(
-        b"a 1\nb 2\n\xc2\x85 3\n", 100, [b"a", b"b", b"\xc2\x85"], [0, 4, 8], [3, 7, 12]
+        b"a 1\nb 2\n\xc2\x85 3\n",
+        100,
+        np.array([0, 4, 8]),
+        np.array([1, 5, 10]),
+        np.array([3, 7, 12]),
+        13,
     )
-    found = find_rows(records, forms, 1, 0)
+    [found] = find_rows([records], forms, TokenSieve(forms), 1, 0)
     assert found.column("form").to_pylist() == [1, 2]
     assert found.column("position").to_pylist() == [100, 108]
     assert found.column("vector").to_pylist() == [b"1", b"3"]
 
 
-def test_small_batches_are_joined_in_order() -> None:
-    batches = [found_batch(TEXT, [b"%d" % number] * number) for number in range(5)]
-    joined = list(gather_blocks(iter(batches), 1 << 20))
-    assert [block.num_rows for block in joined] == [10]
-    assert joined[0].column("vector").to_pylist() == [b"1", b"2", b"2"] + [b"3"] * 3 + [b"4"] * 4
-    assert sum(block.num_rows for block in gather_blocks(iter(batches), 1)) == 10
+def test_rows_of_small_blocks_are_gathered_in_order() -> None:
+    file = text_file([b"w%d" % row for row in range(40)], [[b"%d" % row] for row in range(40)])
+    ranges = [(start, start + 20) for start in range(0, len(file), 20)]
+    blocks = [
+        block
+        for start, stop in ranges
+        for block in read_rows(io.BytesIO(file), 1, start, stop, name="file")
+    ]
+    forms = {b"w%d" % row: row for row in range(0, 40, 3)}
+
+    def read(block_bytes: int) -> list[list[bytes]]:
+        found = find_rows(blocks, forms, TokenSieve(forms), 0, 0, block_bytes=block_bytes)
+        return [batch.column("vector").to_pylist() for batch in found]
+
+    written = [b"%d" % row for row in range(0, 40, 3)]
+    assert read(1 << 20) == [written]
+    assert len(read(4)) > 1
+    assert [vector for batch in read(4) for vector in batch] == written
 
 
 def test_rows_read_back_name_their_place() -> None:

@@ -8,12 +8,14 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from apache_beam.io import iobase, range_trackers
 
 from formats.errors import DataError
-from formats.vectors.hits import find_rows, parse_vectors
+from formats.vectors.hits import FOUND, find_rows, parse_vectors
 from formats.vectors.layout import BINARY, HEAD_BYTES, Layout, find_layout
-from formats.vectors.records import RangeReport, Records
+from formats.vectors.records import RangeReport, Records, RowBlock
+from formats.vectors.sieve import TokenSieve
 from formats.vectors.text_rows import read_rows
 from formats.vectors.word2vec_binary import LostPlaceError, Places, read_records
 
@@ -62,6 +64,9 @@ class ShortReads(io.BytesIO):
     def read(self, size: int | None = -1) -> bytes:
         return super().read(self._most if size is None or size < 0 else min(size, self._most))
 
+    def readinto(self, buffer: Any) -> int:
+        return super().readinto(memoryview(buffer)[: self._most])
+
 
 def read_blocks(
     stream: BinaryIO, layout: Layout, size: int, start: int, stop: int | None, block_bytes: int
@@ -82,11 +87,11 @@ def read_blocks(
 
 
 def rows_of(blocks: Iterable[Records]) -> list[Row]:
-    return [
-        Row(block.offset + start, token, block.data[start + len(token) + 1 : end])
-        for block in blocks
-        for token, start, end in zip(block.tokens, block.starts, block.ends, strict=True)
-    ]
+    rows: list[Row] = []
+    for block in blocks:
+        every = range(block.rows)
+        rows += map(Row, block.positions(every), block.tokens, block.written(every))
+    return rows
 
 
 def read_range(
@@ -143,6 +148,12 @@ def read_binary_with_reports(
     return rows, reports
 
 
+def found_in(block: RowBlock, forms: dict[bytes, int], **flags: str) -> Any:
+    """The rows of one block that are found, as one batch."""
+    batches = find_rows([block], forms, TokenSieve(forms), 0, 0, **flags)
+    return pa.concat_batches([pa.RecordBatch.from_pylist([], FOUND), *batches])
+
+
 def vectors_by_token(data: bytes, layout: Layout | None = None) -> dict[bytes, Any]:
     """Every token's float32 vector, as hits of a vocabulary that holds all tokens."""
     layout = layout or find_layout(data[:HEAD_BYTES], "file")
@@ -151,7 +162,7 @@ def vectors_by_token(data: bytes, layout: Layout | None = None) -> dict[bytes, A
     forms = {token: form for form, token in enumerate(tokens)}
     vectors: dict[bytes, Any] = {}
     for block in blocks:
-        found = find_rows(block, forms, 0, 0)
+        found = found_in(block, forms)
         parsed = parse_vectors(found, layout.kind, layout.dim)
         assert not parsed.rejected
         for form, vector in zip(found.column("form").to_pylist(), parsed.vectors, strict=True):
