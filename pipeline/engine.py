@@ -8,10 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
-import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -22,12 +18,15 @@ from apache_beam.options.pipeline_options import (
     TypeOptions,
 )
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 from formats.errors import DataError, EmbprepError, UsageError
+from pipeline.local_workers import WorkerProcessRunner, WorkerThreadRunner
 
-# Two worker processes take about 3 s to start, which an input of this size earns back.
-_PARALLEL_FROM_BYTES = 1 << 30
+# For less than this, a second thread costs more than it saves.
+_PARALLEL_FROM_BYTES = 4 << 20
+# More get in each other's way in what is done in Python itself.
+_MOST_THREADS = 4
+_IN_MEMORY, _MULTI_PROCESSING = "in_memory", "multi_processing"
 
 _ERROR_LINE = re.compile(r"^(?:formats\.errors\.)?(DataError|UsageError|RowError): (.*)$", re.M)
 _STAGE = re.compile(r" \[while running '.*'\]$")
@@ -42,8 +41,9 @@ def is_local(options: PipelineOptions) -> bool:
 def make_pipeline(options: PipelineOptions, input_bytes: int) -> beam.Pipeline:
     """Makes a pipeline for the engine that the options name, by default the local one.
 
-    The local engine works in this process, or for large inputs in as many worker processes as
-    there are processors. ``--direct_num_workers`` decides otherwise.
+    The local engine works in this process, for all but small inputs in several threads: most of
+    the work is done by libraries that let other threads run. ``--direct_num_workers`` and
+    ``--direct_running_mode`` decide otherwise.
     """
     options.view_as(TypeOptions).allow_non_deterministic_key_coders = False
     if not is_local(options):
@@ -53,51 +53,28 @@ def make_pipeline(options: PipelineOptions, input_bytes: int) -> beam.Pipeline:
             raise UsageError(f"--runner: {error}") from error
     options.view_as(StandardOptions).runner = None
     direct = options.view_as(DirectOptions)
-    given = _given_flags(options)
-    if "direct_num_workers" not in given:
+    processes = direct.direct_running_mode == _MULTI_PROCESSING
+    if "direct_num_workers" not in _given_flags(options):
+        processors = os.cpu_count() or 1
         large = input_bytes >= _PARALLEL_FROM_BYTES
-        direct.direct_num_workers = os.cpu_count() or 1 if large else 1
+        threads = min(processors, _MOST_THREADS) if large else 1
+        direct.direct_num_workers = processors if processes else threads
     if direct.direct_num_workers < 0:
         raise UsageError(f"--direct_num_workers {direct.direct_num_workers}: give 1 or more, or 0 "
                          "for as many as there are processors")  # fmt: skip
-    in_processes = "direct_running_mode" not in given and direct.direct_num_workers != 1
-    runner = _WorkerProcessRunner() if in_processes else FnApiRunner()
+    runner = FnApiRunner()
+    if processes:
+        runner = WorkerProcessRunner()
+        # Beam would put its own worker in the place of ours.
+        direct.direct_running_mode = _IN_MEMORY
+    elif direct.direct_running_mode == _IN_MEMORY and direct.direct_num_workers != 1:
+        runner = WorkerThreadRunner()
     return beam.Pipeline(runner=runner, options=options)
 
 
 def _given_flags(options: PipelineOptions) -> set[str]:
     """Names of the flags that were given, those with their default values too."""
     return {flag.partition("=")[0].lstrip("-") for flag in options._flags or ()}
-
-
-class _WorkerProcessRunner(FnApiRunner):
-    """Beam's local engine with workers in processes of their own.
-
-    It is the engine of ``--direct_running_mode multi_processing``, which may wait for ever when a
-    worker fails: another that was still starting is not told to end. Here they are told.
-
-    The workers import from where this process does: a folder of the working directory that is
-    called like one of our packages must not come before it. Their log goes through Beam to this
-    process. What they print besides is a copy of it, and would come between a user and the one
-    line of an error.
-    """
-
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="embprep-workers-")
-        self._stop = Path(self._folder.name, "stop")
-        program = (
-            f"import sys; sys.path[:] = {sys.path!r}; "
-            f"from pipeline.worker import main; main({os.getpid()}, {str(self._stop)!r})"
-        )
-        command = f"exec {shlex.quote(sys.executable)} -c {shlex.quote(program)} 2>{os.devnull}"
-        super().__init__(SubprocessSDKEnvironment.from_command_string(command))
-
-    def _execute_bundle(self, *arguments: Any) -> Any:
-        try:
-            return super()._execute_bundle(*arguments)
-        except BaseException:
-            self._stop.touch()
-            raise
 
 
 def run_pipeline(pipeline: beam.Pipeline) -> None:

@@ -23,6 +23,13 @@ BYTES, RECORDS, REJECTS = "bytes", "records", "rejects"
 
 _WRITE_SECONDS = 0.2
 
+# Set while workers in threads of this process are to leave off, because another has failed.
+STOP = threading.Event()
+
+
+class StoppedError(Exception):
+    """Another worker has failed, and the job with it."""
+
 
 class StageProgress:
     """Counts the bytes, records and rejects of one stage."""
@@ -35,7 +42,13 @@ class StageProgress:
         }
 
     def add(self, *, read: int = 0, records: int = 0, rejects: int = 0) -> None:
-        """Adds what one block brought; ``read`` is in bytes."""
+        """Adds what one block brought; ``read`` is in bytes.
+
+        Raises:
+            StoppedError: the job has failed elsewhere.
+        """
+        if STOP.is_set():
+            raise StoppedError
         done = {BYTES: read, RECORDS: records, REJECTS: rejects}
         for what, number in done.items():
             if number:
@@ -47,11 +60,15 @@ class StageProgress:
 class _ProcessProgress:
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._directory = Path()
         self._stages: dict[str, Counter[str]] = {}
         self._written = 0.0
 
     def add(self, stage: str, done: dict[str, int], directory: Path) -> None:
         with self._lock:
+            if directory != self._directory:
+                # Another run of the same process begins.
+                self._directory, self._stages, self._written = directory, {}, 0.0
             # The stage that is worked on is the last one.
             self._stages[stage] = self._stages.pop(stage, Counter()) + Counter(done)
             if time.monotonic() - self._written < _WRITE_SECONDS:

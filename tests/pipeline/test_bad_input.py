@@ -35,6 +35,7 @@ CORPUS = "text\tlabel\n" + "".join(
     for number, word in enumerate(WORDS)
 )
 WORKERS = "--direct_num_workers=2"
+PROCESSES = "--direct_running_mode=multi_processing"
 # A slow machine may log one before the job fails.
 PROGRESS = re.compile(r" *[0-9]+\.[0-9] s  [A-Za-z]+: ")
 
@@ -225,6 +226,7 @@ def test_the_error_of_a_worker_process_is_one_line_too(
     path = bench.file(name, data)
     alone = refused(1, f"--vectors={path}", *flags)
     assert refused(1, f"--vectors={path}", *flags, WORKERS) == alone
+    assert refused(1, f"--vectors={path}", *flags, WORKERS, PROCESSES) == alone
 
 
 def test_a_gzip_that_is_cut_far_behind_its_head(bench: Bench, refused: Refused) -> None:
@@ -444,7 +446,7 @@ class TestProcess:
         expected = "embprep: error: unknown flag --max_tokns; did you mean --max_tokens?\n"
         assert ended.stderr == expected
 
-    @pytest.mark.parametrize("flags", [(), (WORKERS,)])
+    @pytest.mark.parametrize("flags", [(), (WORKERS,), (WORKERS, PROCESSES)])
     def test_a_failed_job_ends_with_1(self, flags: tuple[str, ...], bench: Bench) -> None:
         name, data, _ = DAMAGED["text cut in a float"]
         path = bench.file(name, data)

@@ -272,7 +272,9 @@ class TestOddButRight:
         script = Path(sys.executable).parent / "embprep"
         flags = ["--corpus=train=corpus.tsv", "--vectors=vectors.txt", "--output=out"]
         ended = subprocess.run(
-            [str(script), "build", *flags, "--direct_num_workers=2"], capture_output=True, text=True
+            [str(script), "build", *flags, "--direct_running_mode=multi_processing"],
+            capture_output=True,
+            text=True,
         )
         assert (ended.returncode, ended.stderr) == (0, "")
         assert verify_dataset("out") == []

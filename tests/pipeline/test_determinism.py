@@ -18,7 +18,8 @@ import pytest
 from formats.dataset.manifest import parse_manifest
 from tests.pipeline.built import Dataset, build_dataset
 
-TWO_WORKERS = ("--direct_num_workers=2",)
+TWO_THREADS = ("--direct_num_workers=2",)
+TWO_PROCESSES = (*TWO_THREADS, "--direct_running_mode=multi_processing")
 
 # Everything that is drawn, summed, cut or grouped.
 JOBS: dict[str, dict[str, Any]] = {
@@ -129,7 +130,8 @@ def test_ranges_of_64_kib_and_1_mib_and_two_workers_change_no_byte(
     cut = {"range_bytes": 1 << 20, **JOBS[job]}
     assert_same(whole, medium.build(tmp_path / "cut", **cut))
     cut["range_bytes"] = 64 << 10
-    assert_same(whole, medium.build(tmp_path / "two", TWO_WORKERS, **cut))
+    assert_same(whole, medium.build(tmp_path / "threads", TWO_THREADS, **cut))
+    assert_same(whole, medium.build(tmp_path / "processes", TWO_PROCESSES, **cut))
 
 
 def test_two_workers_change_no_byte_of_ranges_written_in_order(
@@ -138,7 +140,8 @@ def test_two_workers_change_no_byte_of_ranges_written_in_order(
     flags: dict[str, Any] = {"shuffle_seed": None, "range_bytes": 32 << 10}
     one = medium.build(tmp_path / "one", **flags)
     assert len(one.shards("train")) > 2
-    assert_same(one, medium.build(tmp_path / "two", TWO_WORKERS, **flags))
+    assert_same(one, medium.build(tmp_path / "threads", TWO_THREADS, **flags))
+    assert_same(one, medium.build(tmp_path / "processes", TWO_PROCESSES, **flags))
 
 
 def test_examples_in_order_do_not_depend_on_the_cuts_but_for_the_shards(
@@ -171,7 +174,7 @@ def test_neither_the_hash_seed_nor_the_time_nor_the_place_change_a_byte(
         for name, value in JOBS["several shards, normal"].items()
     ]
     created = {here.manifest.created}
-    for seed, beam in (("1", ()), ("4711", TWO_WORKERS)):
+    for seed, beam in (("1", ()), ("4711", TWO_PROCESSES)):
         output = tmp_path / "elsewhere" / seed
         arguments = [
             f"--corpus={small.corpus}",

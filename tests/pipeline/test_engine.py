@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from formats.errors import DataError
-from pipeline.engine import error_of_worker, make_pipeline
+from pipeline.engine import error_of_worker, make_pipeline, run_pipeline
+from transforms.progress import STOP, StageProgress
 
 
 def _fail(_: bytes) -> None:
@@ -19,7 +22,8 @@ def _fail(_: bytes) -> None:
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("run", range(4))
 def test_a_failure_in_the_first_stage_ends_the_run(run):
-    pipeline = make_pipeline(PipelineOptions(["--direct_num_workers=2"]), 0)
+    options = PipelineOptions(["--direct_running_mode=multi_processing", "--direct_num_workers=2"])
+    pipeline = make_pipeline(options, 0)
     _ = pipeline | beam.Impulse() | beam.Map(_fail)
     with pytest.raises(RuntimeError) as failure:
         pipeline.run()
@@ -32,6 +36,30 @@ def test_a_large_input_has_several_workers_unless_one_is_asked_for():
     def runner(*flags: str) -> str:
         return type(make_pipeline(PipelineOptions(list(flags)), 1 << 40).runner).__name__
 
-    assert runner() == "_WorkerProcessRunner"
-    assert runner("--direct_num_workers=2") == "_WorkerProcessRunner"
+    assert runner() == "WorkerThreadRunner"
+    assert runner("--direct_num_workers=2") == "WorkerThreadRunner"
     assert runner("--direct_num_workers=1") == runner("--direct_num_workers", "1") == "FnApiRunner"
+
+
+def test_workers_are_processes_if_that_is_asked_for():
+    options = PipelineOptions(["--direct_running_mode=multi_processing", "--direct_num_workers=2"])
+    assert type(make_pipeline(options, 0).runner).__name__ == "WorkerProcessRunner"
+
+
+def test_a_failure_stops_the_other_workers_and_is_the_one_that_is_told():
+    def work(number: int, progress: StageProgress) -> None:
+        if number % 2:
+            time.sleep(0.2)
+            raise DataError("file.txt: row 1: expected one thing, found another")
+        for _ in range(3000):
+            time.sleep(0.01)
+            progress.add(read=1)
+        raise AssertionError("not stopped")
+
+    pipeline = make_pipeline(PipelineOptions(["--direct_num_workers=2"]), 0)
+    _ = pipeline | beam.Create(range(2)) | beam.Map(work, StageProgress("Work"))
+    started = time.monotonic()
+    with pytest.raises(DataError, match="row 1: expected one thing, found another"):
+        run_pipeline(pipeline)
+    assert time.monotonic() - started < 10
+    assert not STOP.is_set()

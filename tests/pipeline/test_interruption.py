@@ -57,6 +57,8 @@ for moment in range(int(moments)):
     print(json.dumps([os.WIFSIGNALED(status), run, verify_dataset(output)]), flush=True)
 """
 
+PROCESSES = ("--direct_num_workers=2", "--direct_running_mode=multi_processing")
+
 
 class Job:
     """Inputs that take a second or so, and a dataset that an earlier build published."""
@@ -172,9 +174,7 @@ def test_killed_at_any_moment_the_dataset_is_the_old_or_the_new_one(job: Job) ->
     assert verify_dataset(str(job.output)) == []
 
 
-@pytest.mark.parametrize(
-    ("number", "flags"), [(signal.SIGINT, ("--direct_num_workers=2",)), (signal.SIGTERM, ())]
-)
+@pytest.mark.parametrize(("number", "flags"), [(signal.SIGINT, PROCESSES), (signal.SIGTERM, ())])
 def test_a_signal_ends_a_build_at_once_with_one_line(
     number: signal.Signals, flags: tuple[str, ...], job: Job, start: Start
 ) -> None:
@@ -193,7 +193,7 @@ def test_a_signal_ends_a_build_at_once_with_one_line(
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are found in /proc")
 @pytest.mark.parametrize("later", [0, 2.5])
 def test_workers_end_with_a_driver_that_is_killed(later: float, job: Job, start: Start) -> None:
-    process = start("--direct_num_workers=2")
+    process = start(*PROCESSES)
     assert wait_for(lambda: len(processes_of(process.pid)) >= 2, 30)
     time.sleep(later)
     process.kill()

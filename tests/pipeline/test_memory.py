@@ -77,14 +77,16 @@ def _peaks(repository: Path, *arguments: str) -> list[float]:
 
 
 @needs_proc
+@pytest.mark.parametrize(("mode", "processes"), [("in_memory", 1), ("multi_processing", 3)])
 def test_a_vector_file_of_100_mb_is_joined_in_bounded_memory(
-    tmp_path: Path, repository: Path
+    mode: str, processes: int, tmp_path: Path, repository: Path
 ) -> None:
     corpus, vectors = _write_inputs(tmp_path)
     assert vectors.stat().st_size > 90e6
     arguments = [f"--corpus=train={corpus}", f"--vectors={vectors}", f"--output={tmp_path / 'out'}"]
-    peaks = _peaks(repository, *arguments, "--direct_num_workers=2")
-    assert len([peak for peak in peaks if peak > 100]) >= 3
+    flags = ("--direct_num_workers=2", f"--direct_running_mode={mode}")
+    peaks = _peaks(repository, *arguments, *flags)
+    assert len([peak for peak in peaks if peak > 100]) >= processes
     assert max(peaks) < BOUND_MB, peaks
 
 

@@ -69,7 +69,9 @@ def on_a_terminal(command: list[str]) -> tuple[int, str]:
     return process.wait(), shown.decode()
 
 
-@pytest.mark.parametrize("flags", [[], ["--direct_num_workers=2"]])
+@pytest.mark.parametrize(
+    "flags", [[], ["--direct_num_workers=2"], ["--direct_running_mode=multi_processing"]]
+)
 def test_a_terminal_shows_a_live_line_and_then_the_table(
     flags: list[str], arguments: list[str]
 ) -> None:

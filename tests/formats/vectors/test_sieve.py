@@ -38,14 +38,9 @@ def test_no_wanted_token_is_held_back(wanted: list[bytes], others: list[bytes], 
 def test_few_other_tokens_pass() -> None:
     sieve = TokenSieve([b"word%d" % number for number in range(2000)])
     others = [b"word%d" % number for number in range(2000, 42000)]
-    others += [
-        b"a much longer token, number %d, that ends alike" % number for number in range(10000)
-    ]
     data, starts, ends = laid_out(others, b" 0.5\n")
     passed = sieve.candidates(data, np.array(starts), np.array(ends))
-    assert len(passed) < 0.35 * len(others)
-    short = sieve.candidates(data, np.array(starts[:40000]), np.array(ends[:40000]))
-    assert len(short) < 40000 / 16
+    assert len(passed) < len(others) / 16
 
 
 def test_a_sieve_of_nothing_lets_nothing_through() -> None:
