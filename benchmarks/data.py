@@ -8,7 +8,8 @@ those of a language.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -57,27 +58,55 @@ def corpus_text(folder: Path, lines: int) -> Path:
     return _made(folder / f"corpus.{lines}.txt", lambda file: _write_corpus(file, lines))
 
 
+def labelled_corpus(folder: Path, lines: int) -> Path:
+    """The same corpus in fastText's format, each line with one of two labels in front."""
+    plain = corpus_text(folder, lines)
+
+    def write(file: BinaryIO) -> None:
+        with open(plain, "rb") as texts:
+            file.writelines(b"__label__%d %b" % (at % 2, text) for at, text in enumerate(texts))
+
+    return _made(folder / f"labelled.{lines}.txt", write)
+
+
 def vocabulary(folder: Path, size: int, words: int) -> Path:
     """A vocabulary.txt of so many tokens, drawn evenly from the words of a vector file.
 
     One in ten is in no vector file.
     """
+    ranks = np.linspace(0, words - 1, size - 2).astype(np.int64).tolist()
+    tokens = (word(rank) if at % 10 else f"none{at}" for at, rank in enumerate(ranks))
+    return _listed(folder / f"vocabulary.{size}of{words}.txt", tokens)
+
+
+def vocabulary_of_first(folder: Path, words: int) -> Path:
+    """A vocabulary.txt of the words of the first so many ranks, which are the most frequent."""
+    return _listed(folder / f"vocabulary.first{words}.txt", _words(0, words))
+
+
+def lines_of(folder: Path, vocabulary_text: Path, lines: int) -> Path:
+    """A corpus of so many lines that holds each token of a vocabulary once."""
 
     def write(file: BinaryIO) -> None:
-        ranks = np.linspace(0, words - 1, size - 2).astype(np.int64).tolist()
-        tokens = [word(rank) if at % 10 else f"none{at}" for at, rank in enumerate(ranks)]
-        file.write("".join(f"{token}\n" for token in ("[PAD]", "[UNK]", *tokens)).encode())
+        tokens = vocabulary_text.read_text(encoding="utf-8").split()[2:]
+        file.writelines(f"{' '.join(tokens[at::lines])}\n".encode() for at in range(lines))
 
-    return _made(folder / f"vocabulary.{size}of{words}.txt", write)
+    return _made(folder / f"lines.{lines}.{vocabulary_text.name}", write)
 
 
-def _made(path: Path, write: Callable[[BinaryIO], None]) -> Path:
+def _listed(path: Path, tokens: Iterable[str]) -> Path:
+    text = "".join(f"{token}\n" for token in chain(("[PAD]", "[UNK]"), tokens))
+    return _made(path, lambda file: file.write(text.encode()))
+
+
+def _made(path: Path, write: Callable[[BinaryIO], Any]) -> Path:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f"{path.name}.partial")
         with open(partial, "wb") as file:
             write(file)
         os.replace(partial, path)
+        print(f"made {path}, {path.stat().st_size / 1e6:,.1f} MB", flush=True)
     return path
 
 

@@ -28,7 +28,7 @@ def main(corpus: str, max_tokens: str, length: str, output: str) -> None:
     schema = schema_utils.schema_from_feature_spec({"text": tf.io.FixedLenFeature([], tf.string)})
     metadata = dataset_metadata.DatasetMetadata(schema)
 
-    def preprocess(inputs: dict) -> dict:
+    def preprocess(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         text = tf.strings.lower(inputs["text"], encoding="utf-8")
         tokens = tf.strings.split(tf.strings.regex_replace(text, _PUNCTUATION, " "))
         ids = tft.compute_and_apply_vocabulary(
@@ -36,7 +36,7 @@ def main(corpus: str, max_tokens: str, length: str, output: str) -> None:
         )
         # Of a RaggedTensor where TensorFlow splits into one.
         padded = ids.to_tensor(default_value=-1, shape=[None, int(length)])
-        return {"token_ids": padded + 1, "length": tf.cast(tokens.row_lengths(), tf.int64)}
+        return {"token_ids": padded + 1, "length": tokens.row_lengths()}
 
     with (
         beam.Pipeline(runner="DirectRunner") as pipeline,

@@ -6,13 +6,16 @@ MATRIX.npy``.
 
 from __future__ import annotations
 
+import json
 import sys
+import time
 
 import numpy as np
 
 
 def main(vectors: str, vocabulary: str, matrix: str) -> None:
-    """Writes the matrix of a vocabulary, one row a token."""
+    """Writes the matrix of a vocabulary, one row a token, and prints the seconds that it took."""
+    started = time.perf_counter()
     with open(vocabulary, encoding="utf-8") as file:
         word_index = {line.rstrip("\n"): row for row, line in enumerate(file)}
     embeddings_index = {}
@@ -27,6 +30,7 @@ def main(vectors: str, vocabulary: str, matrix: str) -> None:
         if embedding_vector is not None:
             embedding_matrix[row] = embedding_vector
     np.save(matrix, embedding_matrix)
+    print(json.dumps({"seconds": time.perf_counter() - started}))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,154 @@
+"""The work itself, by the functions of ``formats`` in one process, without Beam.
+
+``python -m benchmarks.kernels KERNEL ARGUMENT ...`` does it once and prints as its last line the
+seconds that it took after the imports, as JSON. The kernels:
+
+* ``join VECTORS VOCABULARY OUTPUT``: matrix.npy of a vocabulary;
+* ``corpus CORPUS MAX_TOKENS LENGTH OUTPUT``: vocabulary.txt and train.tfrecord.gz of a text corpus;
+* ``examples CORPUS VOCABULARY LENGTH OUTPUT``: train.tfrecord of texts cut into tokens before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from formats.corpus.plan import CorpusFile, plan_corpus
+from formats.corpus.ranges import TEXT
+from formats.corpus.read import read_range as read_corpus_range
+from formats.counts import complete_vocabulary, merge_counts, order_counts
+from formats.dataset.examples import POST, pad_sequences, serialize_examples
+from formats.dataset.tfrecord import GZIP, NONE, RecordWriter
+from formats.dataset.vocabulary import read_vocabulary_text, write_vocabulary_text
+from formats.encoding import encode_block, encode_tokens, truncate
+from formats.tokenized import tokenize_block
+from formats.tokenizers import tokenize_basic
+from formats.vectors.forms import EXACT, UNK_TOKENS, make_lookup
+from formats.vectors.hits import find_rows, gather_blocks, parse_vectors
+from formats.vectors.joined import choose_rows, joined_block
+from formats.vectors.records import RangeReport
+from formats.vectors.source import VectorSource, cut_ranges, open_source, read_range
+
+# As the job has them.
+_RANGE_BYTES = 32 << 20
+_BLOCK_BYTES = 4 << 20
+_ROWS_AT_A_TIME = 8192
+
+
+def join(vectors: str, vocabulary: str, output: str) -> float:
+    """Joins a vocabulary to a vector file; gives the seconds."""
+    with _timed() as seconds:
+        tokens = read_vocabulary_text(Path(vocabulary).read_bytes(), vocabulary)
+        lookup = make_lookup(tokens, [EXACT], UNK_TOKENS)
+        source = open_source(0, vectors, os.path.getsize(vectors), _open)
+        kind, dim = source.layout.kind, source.layout.dim
+        joined = []
+        for found in gather_blocks(_found(source, lookup.forms), _BLOCK_BYTES):
+            parsed = parse_vectors(found, kind, dim)
+            joined.append(joined_block(found, parsed.kept, parsed.vectors, lookup))
+        rows = choose_rows(joined, 0, len(tokens), dim, {0: 0})
+        np.save(f"{output}/matrix.npy", rows.vectors)
+    return seconds()
+
+
+def _found(source: VectorSource, forms: dict[bytes, int]) -> Iterator[Any]:
+    for work in cut_ranges(source, _RANGE_BYTES):
+        for block in read_range(source, work, _open):
+            if not isinstance(block, RangeReport):
+                yield find_rows(block, forms, 0, 0)
+
+
+def corpus(path: str, max_tokens: str, length: str, output: str) -> float:
+    """Builds the vocabulary of a corpus and writes its examples; gives the seconds."""
+    with _timed() as seconds:
+        counts = []
+        for block in _token_blocks(path):
+            counted = pc.value_counts(block.column("tokens").flatten())
+            columns = [counted.field("values"), counted.field("counts")]
+            counts.append(pa.record_batch(columns, ["token", "count"]))
+        merged = merge_counts(counts)
+        ordered = order_counts(merged, 1, int(max_tokens))
+        tokens = complete_vocabulary(ordered, pa.array([], pa.string()), merged).column("token")
+        Path(output, "vocabulary.txt").write_bytes(write_vocabulary_text(tokens))
+        with _records(f"{output}/train.tfrecord.gz", GZIP) as writer:
+            for block in _token_blocks(path):
+                encoded = encode_block(
+                    block, tokens, [], max_length=int(length), truncating=POST, shuffle_seed=None
+                )
+                _append(writer, encoded.column("token_ids"), int(length))
+    return seconds()
+
+
+def examples(path: str, vocabulary: str, length: str, output: str) -> float:
+    """Encodes, serialises and frames examples; gives the seconds."""
+    tokens = read_vocabulary_text(Path(vocabulary).read_bytes(), vocabulary)
+    blocks = [block.column("tokens") for block in _token_blocks(path)]
+    with _timed() as seconds, _records(f"{output}/train.tfrecord", NONE) as writer:
+        for block in blocks:
+            _append(writer, truncate(encode_tokens(block, tokens), int(length), POST), int(length))
+    return seconds()
+
+
+def _token_blocks(path: str) -> Iterator[Any]:
+    plan = plan_corpus(
+        path,
+        [CorpusFile(path, os.path.getsize(path))],
+        format=TEXT,
+        text_column=None,
+        label_column="",
+        split=0,
+        first_file=0,
+        range_bytes=_RANGE_BYTES,
+        open_file=_open,
+    )
+    for work in plan.ranges:
+        for block in read_corpus_range(work, _open):
+            yield tokenize_block(block.rows, tokenize_basic, {})
+
+
+def _append(writer: RecordWriter, ids: Any, length: int) -> None:
+    for first in range(0, len(ids), _ROWS_AT_A_TIME):
+        rows, lengths = pad_sequences(ids.slice(first, _ROWS_AT_A_TIME), length)
+        writer.write(serialize_examples(rows, lengths, None))
+
+
+@contextlib.contextmanager
+def _records(path: str, compression: str) -> Iterator[RecordWriter]:
+    with open(path, "wb") as file, RecordWriter(file, compression) as writer:
+        yield writer
+
+
+@contextlib.contextmanager
+def _timed() -> Iterator[Callable[[], float]]:
+    """Gives a function that tells, behind the block, how many seconds the block took."""
+    started = time.perf_counter()
+    ended = started
+    yield lambda: ended - started
+    ended = time.perf_counter()
+
+
+def _open(uri: str) -> BinaryIO:
+    return open(uri, "rb")
+
+
+KERNELS: dict[str, Callable[..., float]] = {"join": join, "corpus": corpus, "examples": examples}
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Runs a kernel; the last argument is its output folder, which is made."""
+    os.makedirs(arguments[-1], exist_ok=True)
+    print(json.dumps({"seconds": KERNELS[arguments[0]](*arguments[1:])}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
