@@ -4,9 +4,15 @@
 #   ./run_local.sh              prepares a dataset from files that gensim's wheel carries, and
 #                               trains a classifier on it; the results are in output/local
 #   ./run_local.sh FLAGS ...    runs `embprep build FLAGS ...`
+#   ./run_local.sh bench ...    runs the speed benchmarks, `python -m benchmarks ...`
 set -euo pipefail
 
 . "$(dirname "${BASH_SOURCE[0]}")/scripts/environment.sh"
+
+if [[ "${1:-}" == bench ]]; then
+    cd "$root"
+    exec "$venv/bin/python" -m benchmarks "${@:2}"
+fi
 
 if (($# > 0)); then
     exec "$venv/bin/embprep" build "$@"

@@ -12,18 +12,9 @@ from benchmarks.cases import CASES, OF_ITS_OWN_ENVIRONMENT, NotRunError, Setting
 from benchmarks.checks import MismatchError
 from benchmarks.environment import describe_environment
 from benchmarks.measure import ProgramError
-from benchmarks.results import (
-    FAILED,
-    NOT_RUN,
-    Entry,
-    measured_entry,
-    merge,
-    read_results,
-    reason_entry,
-    write_results,
-)
+from benchmarks.results import measured_entry, merge, read_results, reason_entry, write_results
 from benchmarks.rounds import measure
-from benchmarks.tables import make_markdown, speed_table
+from benchmarks.tables import FAILED, NOT_RUN, Entry, speed_table
 from formats.errors import EmbprepError
 
 _QUICK_FOLDER = Path("output/benchmarks-quick")
@@ -50,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flags = _parse(arguments)
     setting = Setting(flags.data.resolve(), flags.scale, flags.tft_python)
     environment = describe_environment(flags.tft_python)
+    path = flags.results / "results.json"
+    results = {} if flags.quick else read_results(path)
     now: dict[str, Entry] = {}
     for name in flags.cases:
         print(f"{name}", flush=True)
@@ -57,12 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "reason" in entry:
             print(f"  {entry['state']}: {entry['reason']}", flush=True)
         # After each case, so that a long suite that is cut short leaves what it has.
-        path = flags.results / "results.json"
-        results = merge(read_results(path), name, entry)
+        results = merge(results, name, entry)
         write_results(path, results)
-        page = make_markdown(read_results(path))
-        path.with_suffix(".md").write_text(page, encoding="utf-8")
-    print(f"\n{speed_table(now)}\n\nAll results: {flags.results / 'results.md'}")
+    print(f"\n{speed_table(now)}\n\nAll results: {path.with_suffix('.md')}")
     return 1 if any(entry["state"] == FAILED for entry in now.values()) else 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import data
@@ -21,6 +21,7 @@ from benchmarks.checks import (
 )
 from benchmarks.measure import ROOT, run_program
 
+BUILD = ("pipeline", "build")
 DIM = 300
 MAX_TOKENS, LENGTH, BATCH = 20_000, 100, 128
 _WORDS = 20_000
@@ -87,14 +88,15 @@ class Case:
     check: Callable[[], None]
     memory_target: float | None = None
     kernel: bool = False
-    parts: Side | None = field(default=None)
+    parts: Side | None = None
 
 
-def _program(module: str, *arguments: object) -> list[str]:
+def program(module: str, *arguments: object) -> list[str]:
+    """The command that runs a module of this checkout."""
     return [sys.executable, "-m", module, *map(str, arguments)]
 
 
-def _build(corpus: Path, vectors: Path, output: Path, *flags: object) -> list[str]:
+def _flags(corpus: Path, vectors: Path, output: Path, *flags: object) -> list[str]:
     return [
         "--corpus", f"train={corpus}", "--vectors", f"{vectors}", "--output", f"{output}",
         *map(str, flags),
@@ -116,14 +118,14 @@ def _join(
     ours, theirs = setting.work(case, "embprep"), setting.work(case, "peer")
     vocabulary = _vocabulary(setting, words, whole)
     corpus = data.lines_of(setting.data, vocabulary, _LINES)
-    flags = _build(corpus, vectors, ours, "--vocabulary", vocabulary)
-    peer_command = _program(
+    flags = _flags(corpus, vectors, ours, "--vocabulary", vocabulary)
+    peer_command = program(
         f"benchmarks.peers.{peer}_join", vectors, vocabulary, theirs / "matrix.npy"
     )
     return Case(
         title=f"{_count(vocabulary):,} tokens joined to {words:,} x {DIM} vectors "
         f"({vectors.name}), published as a dataset",
-        ours=Side("embprep", _program("pipeline", "build", *flags), ours),
+        ours=Side("embprep", program(*BUILD, *flags), ours),
         peer=Side(f"{peer}: all vectors, then the wanted ones, np.save", peer_command, theirs),
         target=target,
         inputs=[vectors],
@@ -157,11 +159,11 @@ def _join_text_kernel(setting: Setting, case: str) -> Case:
     return Case(
         title=f"the join of {vectors.name} alone: in one process, after the imports, without Beam",
         ours=Side(
-            "embprep", _program("benchmarks.kernels", "join", vectors, vocabulary, ours), ours
+            "embprep", program("benchmarks.kernels", "join", vectors, vocabulary, ours), ours
         ),
         peer=Side(
             "tutorial: the same loop",
-            _program("benchmarks.peers.tutorial_join", vectors, vocabulary, matrix),
+            program("benchmarks.peers.tutorial_join", vectors, vocabulary, matrix),
             theirs,
         ),
         target=10,
@@ -194,8 +196,8 @@ def _corpus_build(setting: Setting, case: str, corpus: Path) -> Side:
     vectors = data.glove_text(setting.data, 2_000, 50)
     output = setting.work(case, "embprep")
     limits = ("--max_tokens", MAX_TOKENS, "--max_length", LENGTH, "--compression", "gzip")
-    flags = _build(corpus, vectors, output, *limits)
-    return Side("embprep", _program("pipeline", "build", *flags), output)
+    flags = _flags(corpus, vectors, output, *limits)
+    return Side("embprep", program(*BUILD, *flags), output)
 
 
 def _corpus_tft(setting: Setting, case: str) -> Case:
@@ -203,13 +205,13 @@ def _corpus_tft(setting: Setting, case: str) -> Case:
         raise NotRunError("needs --tft_python, an interpreter that has tensorflow-transform")
     corpus, arguments = _corpus(setting)
     ours, theirs = _corpus_build(setting, case, corpus), setting.work(case, "peer")
-    program = str(ROOT / "benchmarks" / "peers" / "tft_corpus.py")
+    peer = str(ROOT / "benchmarks" / "peers" / "tft_corpus.py")
     return Case(
         title=f"{corpus.name}: vocabulary of {MAX_TOKENS:,}, ids of {LENGTH}, TFRecord with gzip",
         ours=ours,
         peer=Side(
             "tensorflow-transform on Beam's local runner",
-            [setting.tft_python, program, *map(str, arguments), str(theirs)],
+            [setting.tft_python, peer, *map(str, arguments), str(theirs)],
             theirs,
         ),
         target=25,
@@ -236,7 +238,7 @@ def _corpus_keras_kernel(setting: Setting, case: str) -> Case:
     ours, theirs = setting.work(case, "embprep"), setting.work(case, "peer")
     return Case(
         title=f"the same for {corpus.name} in one process, after the imports, without Beam",
-        ours=Side("embprep", _program("benchmarks.kernels", "corpus", *arguments, ours), ours),
+        ours=Side("embprep", program("benchmarks.kernels", "corpus", *arguments, ours), ours),
         peer=_keras(arguments, theirs),
         target=5,
         inputs=[corpus],
@@ -246,7 +248,7 @@ def _corpus_keras_kernel(setting: Setting, case: str) -> Case:
 
 
 def _keras(arguments: Sequence[object], output: Path) -> Side:
-    command = _program("benchmarks.peers.keras_corpus", *arguments, output)
+    command = program("benchmarks.peers.keras_corpus", *arguments, output)
     return Side("Keras TextVectorization, tf.train.Example, TFRecordWriter", command, output)
 
 
@@ -258,10 +260,10 @@ def _examples(setting: Setting, case: str) -> Case:
     return Case(
         title=f"examples of {LENGTH} ids from the tokens of {corpus.name}: encoded, serialised and "
         "framed; in one process, after the imports",
-        ours=Side("embprep", _program("benchmarks.kernels", "examples", *arguments, ours), ours),
+        ours=Side("embprep", program("benchmarks.kernels", "examples", *arguments, ours), ours),
         peer=Side(
             "a dict, one tf.train.Example a row, TFRecordWriter",
-            _program("benchmarks.peers.example_rows", *arguments, theirs),
+            program("benchmarks.peers.example_rows", *arguments, theirs),
             theirs,
         ),
         target=4,
@@ -275,8 +277,8 @@ def _trainer_input(setting: Setting, case: str) -> Case:
     dataset = setting.work(case, "dataset")
     corpus = data.labelled_corpus(setting.data, setting.count(200_000))
     vectors = data.glove_text(setting.data, 2_000, 50)
-    flags = _build(corpus, vectors, dataset, "--corpus_format", "fasttext", "--max_length", LENGTH)
-    run_program(_program("pipeline", "build", *flags))
+    flags = _flags(corpus, vectors, dataset, "--corpus_format", "fasttext", "--max_length", LENGTH)
+    run_program(program(*BUILD, *flags))
     manifest = published(dataset)
     shards = [dataset / shard.path for shard in manifest.examples.splits["train"].shards]
     ours, theirs = setting.work(case, "embprep"), setting.work(case, "peer")
@@ -285,12 +287,12 @@ def _trainer_input(setting: Setting, case: str) -> Case:
         "after the imports",
         ours=Side(
             "the trainer's input",
-            _program("benchmarks.peers.trainer_input", dataset, BATCH, ours),
+            program("benchmarks.peers.trainer_input", dataset, BATCH, ours),
             ours,
         ),
         peer=Side(
             "TFRecordDataset, batch, parse_example",
-            _program("benchmarks.peers.plain_input", LENGTH, BATCH, theirs, *shards),
+            program("benchmarks.peers.plain_input", LENGTH, BATCH, theirs, *shards),
             theirs,
         ),
         target=1,
@@ -307,13 +309,13 @@ def _fixed_cost(setting: Setting, case: str) -> Case:
     ours, parts = setting.work(case, "embprep"), setting.work(case, "parts")
     return Case(
         title=f"a build of {_LINES} lines and {vectors.name}",
-        ours=Side("embprep", _program("pipeline", "build", *_build(corpus, vectors, ours)), ours),
+        ours=Side("embprep", program(*BUILD, *_flags(corpus, vectors, ours)), ours),
         peer=None,
         target=4,
         inputs=[corpus, vectors],
         check=lambda: None,
         parts=Side(
-            "parts", _program("benchmarks.fixed_cost", *_build(corpus, vectors, parts)), parts
+            "parts", program("benchmarks.fixed_cost", *_flags(corpus, vectors, parts)), parts
         ),
     )
 

@@ -8,10 +8,7 @@ from typing import Any
 
 from benchmarks.cases import CASES, Case
 from benchmarks.rounds import Measurement, Runs
-
-MEASURED, NOT_RUN, FAILED = "measured", "not run", "failed"
-
-Entry = dict[str, Any]
+from benchmarks.tables import MEASURED, NOT_RUN, Entry, make_markdown
 
 
 def measured_entry(
@@ -21,13 +18,15 @@ def measured_entry(
 
     Whether a target is met is said at full size only; None stands for what can't be said.
     """
-    input_bytes = sum(path.stat().st_size for path in case.inputs)
+    inputs = {path.name: path.stat().st_size for path in case.inputs}
+    input_bytes = sum(inputs.values())
     full_size = scale == 1.0
     entry: Entry = {
         "state": MEASURED,
         "title": case.title,
         "kernel": case.kernel,
         "scale": scale,
+        "inputs": inputs,
         "input_bytes": input_bytes,
         "embprep": _side(case.ours.name, measurement.ours, input_bytes),
     }
@@ -83,10 +82,11 @@ def read_results(path: Path) -> dict[str, Entry]:
 
 
 def write_results(path: Path, entries: dict[str, Entry]) -> None:
-    """Writes the entries, in the order of the table of cases."""
+    """Writes the entries, in the order of the table of cases, and their tables beside them."""
     path.parent.mkdir(parents=True, exist_ok=True)
     cases = {name: entries[name] for name in CASES if name in entries}
     path.write_text(json.dumps({"cases": cases}, indent=1) + "\n", encoding="utf-8")
+    path.with_suffix(".md").write_text(make_markdown(cases), encoding="utf-8")
 
 
 def merge(earlier: dict[str, Entry], name: str, entry: Entry) -> dict[str, Entry]:

@@ -6,9 +6,10 @@ import json
 import shutil
 import statistics
 from dataclasses import dataclass, field
+from typing import Any
 
 from benchmarks.cases import Case, Side
-from benchmarks.measure import Measured, run_program
+from benchmarks.measure import Measured, ProgramError, run_program
 
 
 @dataclass
@@ -31,8 +32,7 @@ class Runs:
 
     def add(self, run: Measured, *, inside: bool) -> None:
         """Adds a run; ``inside`` takes the seconds that the program itself printed."""
-        seconds = json.loads(run.last_line)["seconds"] if inside else run.seconds
-        self.seconds.append(float(seconds))
+        self.seconds.append(_told(run)["seconds"] if inside else run.seconds)
         self.peak_bytes.append(run.peak_bytes)
 
 
@@ -100,13 +100,32 @@ def _run(side: Side) -> Measured:
 
 
 def _add_parts(measurement: Measurement, run: Measured) -> None:
-    inside = json.loads(run.last_line)
-    outside = {"interpreter": max(run.seconds - inside["seconds"], 0.0)}
-    for part, seconds in {**outside, **inside["parts"]}.items():
+    told = _told(run)
+    outside = {"interpreter": run.seconds - told["seconds"]}
+    for part, seconds in {**outside, **told["parts"]}.items():
         measurement.parts.setdefault(part, []).append(seconds)
 
 
+def _told(run: Measured) -> dict[str, Any]:
+    """What a program told of itself in its last line."""
+    try:
+        told: dict[str, Any] = json.loads(run.last_line)
+        float(told["seconds"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise ProgramError(f"no seconds in the last line of a program: {run.last_line}") from error
+    return told
+
+
 def _said(measurement: Measurement) -> str:
-    ours, peer = measurement.ours.seconds, measurement.peer.seconds
-    said = f"embprep {ours[-1]:.2f} s"
-    return f"{said}, peer {peer[-1]:.2f} s, ratio {peer[-1] / ours[-1]:.2f}" if peer else said
+    ours, peer = measurement.ours, measurement.peer
+    said = f"embprep {_said_run(ours)}"
+    if peer.seconds:
+        ratio = peer.seconds[-1] / ours.seconds[-1]
+        said += f"; peer {_said_run(peer)}; ratio {ratio:.2f}"
+    parts = (f"{part} {seconds[-1]:.2f}" for part, seconds in measurement.parts.items())
+    return "; ".join([said, ", ".join(parts)] if measurement.parts else [said])
+
+
+def _said_run(runs: Runs) -> str:
+    peak = runs.peak_bytes[-1]
+    return f"{runs.seconds[-1]:.2f} s" + ("" if peak is None else f" {peak / 1e6:,.0f} MB")

@@ -6,7 +6,10 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from benchmarks.results import MEASURED, Entry
+MEASURED, NOT_RUN, FAILED = "measured", "not run", "failed"
+
+Entry = dict[str, Any]
+"""What is kept of a case, as JSON: ``benchmarks.results`` makes it."""
 
 _NOTES = """\
 Made by `python -m benchmarks`; only the ratios mean something on another machine. Both sides of a
