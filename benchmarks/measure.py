@@ -32,8 +32,9 @@ class Measured(NamedTuple):
     Attributes:
         seconds: from its start to its end.
         peak_bytes: the sum of the largest resident sizes that each process of its tree had. They
-            need not have had them at the same time, so this is an upper bound. None where
-            there is no /proc to read them from.
+            need not have had them at the same time, so this is an upper bound. Children that
+            lived for less than a tenth of a second may be left out. None where there is no /proc
+            to read the sizes from.
         last_line: the last line of its standard output.
     """
 
@@ -81,6 +82,7 @@ class _TreeWatch(threading.Thread):
         super().__init__(daemon=True)
         self._process = process
         self._peaks: dict[int, int] = {}
+        self._seen_again: set[int] = {process}
         self._stopped = threading.Event()
 
     def run(self) -> None:
@@ -88,8 +90,8 @@ class _TreeWatch(threading.Thread):
         while not self._stopped.wait(pause):
             started = time.perf_counter()
             for member in family(self._process):
-                # The last one: before its exec, a child shows the size of its parent.
                 if peak := _peak_bytes(member):
+                    self._seen_again |= {member} & self._peaks.keys()
                     self._peaks[member] = peak
             taken = time.perf_counter() - started
             pause = max(_SAMPLE_SECONDS, taken / _SAMPLE_SHARE)
@@ -99,7 +101,10 @@ class _TreeWatch(threading.Thread):
         self.join()
 
     def peak_bytes(self) -> int | None:
-        return sum(self._peaks.values()) or None
+        # Between its fork and its exec a child shows the size of its parent. So the last size
+        # counts, and that of a child that was seen only once may be its parent's.
+        counted = (self._peaks.get(member, 0) for member in self._seen_again)
+        return sum(counted) or None
 
 
 def family(process: int) -> list[int]:

@@ -169,8 +169,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     setting = Setting(flags.data.resolve(), flags.scale)
     output = setting.work("scaling", "embprep")
     jobs = {}
+    tokens = setting.count(_TOKENS)
     for name, title, unit, make_points in (
-        ("join", "20,000 tokens joined to GloVe text of 300 dimensions", "GB", join_points),
+        ("join", f"{tokens:,} tokens joined to GloVe text of {DIM} dimensions", "GB", join_points),
         ("corpus", "Vocabulary and examples of a corpus", "million lines", corpus_points),
     ):
         print(name, flush=True)

@@ -46,6 +46,6 @@ def plot_job(job: dict[str, Any], path: Path) -> None:
         axes.set_xlim(left=0)
         axes.set_ylim(bottom=0)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="upper left")
         figure.savefig(path, metadata={"Date": None})
         pyplot.close(figure)
