@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from benchmarks.measure import Measured
 from benchmarks.rounds import Runs
-from benchmarks.scaling import Point, count_newlines, describe_job, fit_line, read_whole
+from benchmarks.scaling import Point, count_newlines, describe_job, fit_line, main, read_whole
 from benchmarks.scaling_plots import plot_job
 
 
@@ -54,3 +56,25 @@ def test_the_same_results_are_plotted_to_the_same_bytes(tmp_path: Path) -> None:
     plot_job(a_job(), second)
     assert first.read_bytes() == second.read_bytes()
     assert b"<dc:date>" not in first.read_bytes()
+
+
+def test_both_jobs_are_run_with_each_number_of_workers(tmp_path: Path, monkeypatch) -> None:
+    commands = []
+
+    def run(command: list[str]) -> Measured:
+        commands.append(command)
+        return Measured(1.0 + len(commands), 10**8, "")
+
+    monkeypatch.setattr("benchmarks.scaling.run_program", run)
+    flags = [f"--{name}={tmp_path}" for name in ("data", "results", "plots")]
+    assert main([*flags, "--scale=0.001", "--rounds=2", "--warmups=0", "--workers=1,3"]) == 0
+    workers = [command[command.index("--direct_num_workers") + 1] for command in commands]
+    assert workers == ["1", "3"] * (len(commands) // 2)
+    jobs = json.loads((tmp_path / "scaling.json").read_text())["jobs"]
+    assert len(commands) == 2 * 2 * sum(len(job["sizes"]) for job in jobs.values())
+    assert [build["name"] for build in jobs["corpus"]["builds"]] == ["1 worker", "3 workers"]
+    # The second round follows the first one through all sizes.
+    assert jobs["join"]["builds"][0]["seconds"][0] == [2.0, 10.0]
+    assert {path.name for path in tmp_path.glob("*.svg")} == {
+        "scaling-corpus.svg", "scaling-join.svg",
+    }  # fmt: skip
