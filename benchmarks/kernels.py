@@ -34,14 +34,13 @@ from formats.encoding import encode_block, encode_tokens, truncate
 from formats.tokenized import tokenize_block
 from formats.tokenizers import tokenize_basic
 from formats.vectors.forms import EXACT, UNK_TOKENS, make_lookup
-from formats.vectors.hits import find_rows, gather_blocks, parse_vectors
+from formats.vectors.hits import find_rows, parse_vectors
 from formats.vectors.joined import choose_rows, joined_block
-from formats.vectors.records import RangeReport
+from formats.vectors.records import RangeReport, RowBlock
 from formats.vectors.source import VectorSource, cut_ranges, open_source, read_range
 
 # As the job has them.
 _RANGE_BYTES = 32 << 20
-_BLOCK_BYTES = 4 << 20
 _ROWS_AT_A_TIME = 8192
 
 
@@ -53,7 +52,7 @@ def join(vectors: str, vocabulary: str, output: str) -> float:
         source = open_source(0, vectors, os.path.getsize(vectors), _open)
         kind, dim = source.layout.kind, source.layout.dim
         joined = []
-        for found in gather_blocks(_found(source, lookup.forms), _BLOCK_BYTES):
+        for found in find_rows(_rows(source), lookup.forms, lookup.sieve, 0, 0):
             parsed = parse_vectors(found, kind, dim)
             joined.append(joined_block(found, parsed.kept, parsed.vectors, lookup))
         rows = choose_rows(joined, 0, len(tokens), dim, {0: 0})
@@ -61,11 +60,11 @@ def join(vectors: str, vocabulary: str, output: str) -> float:
     return seconds()
 
 
-def _found(source: VectorSource, forms: dict[bytes, int]) -> Iterator[Any]:
+def _rows(source: VectorSource) -> Iterator[RowBlock]:
     for work in cut_ranges(source, _RANGE_BYTES):
         for block in read_range(source, work, _open):
             if not isinstance(block, RangeReport):
-                yield find_rows(block, forms, 0, 0)
+                yield block
 
 
 def corpus(path: str, max_tokens: str, length: str, output: str) -> float:

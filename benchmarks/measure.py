@@ -49,12 +49,15 @@ def run_program(command: Sequence[str]) -> Measured:
     Raises:
         ProgramError: it ended with another code than 0.
     """
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    environment = dict(os.environ)
+    environment["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [str(ROOT), environment.get("PYTHONPATH")])
+    )
+    # As on a user's machine: what was imported once is not compiled again.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         started = time.perf_counter()
-        process = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, stdout=output, stderr=errors
-        )
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=errors)
         watch = _TreeWatch(process.pid)
         watch.start()
         try:

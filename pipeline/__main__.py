@@ -2,7 +2,7 @@
 
 import sys
 
-from pipeline.main import main
+from pipeline.main import command
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command())

@@ -99,7 +99,7 @@ def test_the_wheel_of_the_source_distribution_holds_every_module_and_nothing_els
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         (entry_points,) = (name for name in names if name.endswith("entry_points.txt"))
-        assert "embprep = pipeline.main:main" in archive.read(entry_points).decode()
+        assert "embprep = pipeline.main:command" in archive.read(entry_points).decode()
     assert {name for name in names if ".dist-info/" not in name} == modules
 
 

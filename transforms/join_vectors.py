@@ -204,11 +204,9 @@ class JoinVectors(beam.PTransform[Any, Any]):
         checked = judged | "CheckRejects" >> beam.Map(
             _with_rejects, AsIter(counts), sources, self._max_reject_fraction
         )
-        rejects = (
-            parsed[_REJECTS]
-            | "ThatCount" >> beam.Filter(_counts, AsSingleton(checked))
-            | "RejectBlocks" >> beam.Map(_reject_block).with_output_types(pa.RecordBatch)
-        )
+        rejects = parsed[_REJECTS] | "ThatCount" >> beam.FlatMap(
+            _that_count, AsSingleton(checked)
+        ).with_output_types(pa.RecordBatch)
         vectors = _flatten("AllVectors", parsed.vectors, *made)
         return JoinedVectors(vectors, checked, rejects)
 
@@ -317,13 +315,10 @@ def _count_rejects(rejected: tuple[int, int, Any]) -> _RejectCounts:
     return _RejectCounts(source, attempt, dict(reasons), min(rows))
 
 
-def _counts(rejected: tuple[int, int, Any], joined: list[JoinedSource]) -> bool:
-    source, attempt, _ = rejected
-    return joined[source].attempt == attempt
-
-
-def _reject_block(rejected: tuple[int, int, Any]) -> Any:
-    return rejected[2]
+def _that_count(rejected: tuple[int, int, Any], joined: list[JoinedSource]) -> Iterator[Any]:
+    source, attempt, block = rejected
+    if joined[source].attempt == attempt:
+        yield block
 
 
 def _with_rejects(

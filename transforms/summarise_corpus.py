@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import apache_beam as beam
 import pyarrow as pa
 import pyarrow.compute as pc
+from apache_beam.pvalue import AsIter
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.windowed_value import WindowedValue
 
 from formats.blocks import SPLITS
 from formats.errors import DataError
@@ -54,55 +57,64 @@ class SummariseCorpus(beam.PTransform[Any, Any]):
 
     def expand(self, tokens_and_rejects: Any) -> Any:
         tokens, rejects = tokens_and_rejects
+        rows = tokens | "CountRows" >> beam.ParDo(_AddUpBundle(_count_rows))
+        bad = rejects | "CountRejects" >> beam.ParDo(_AddUpBundle(_count_rejects))
         return (
-            (
-                tokens | "CountRows" >> beam.FlatMap(_count_rows),
-                rejects | "CountRejects" >> beam.FlatMap(_count_rejects),
-            )
-            | "Flatten" >> beam.Flatten()
-            | "AddUp" >> beam.CombineGlobally(_AddUp())
-            | "Summarise" >> beam.Map(_summarise, self._max_reject_fraction)
+            tokens.pipeline
+            | "Once" >> beam.Impulse()
+            | "Summarise"
+            >> beam.Map(_summarise, AsIter(rows), AsIter(bad), self._max_reject_fraction)
         )
 
 
-def _count_rows(block: pa.RecordBatch) -> Iterator[_Totals]:
+@beam.typehints.with_output_types(tuple[Any, ...])
+class _AddUpBundle(beam.DoFn):
+    """Adds up the totals of all blocks of a bundle."""
+
+    def __init__(self, count: Callable[[Any], _Totals]) -> None:
+        self._count = count
+
+    def start_bundle(self) -> None:
+        self._totals: list[_Totals] = []
+
+    def process(self, block: pa.RecordBatch) -> None:
+        self._totals = [_add_up([*self._totals, self._count(block)])]
+
+    def finish_bundle(self) -> Iterator[Any]:
+        for totals in self._totals:
+            yield WindowedValue(totals, GlobalWindow().max_timestamp(), (GlobalWindow(),))
+
+
+def _count_rows(block: Any) -> _Totals:
     counts = {}
     for entry in pc.value_counts(block.column("split")).to_pylist():
         counts[(_ROWS, SPLITS[entry["values"]])] = entry["counts"]
     for entry in pc.value_counts(block.column("label").drop_null()).to_pylist():
         counts[(_LABEL, entry["values"])] = entry["counts"]
-    yield counts, []
+    return counts, []
 
 
-def _count_rejects(block: pa.RecordBatch) -> Iterator[_Totals]:
+def _count_rejects(block: Any) -> _Totals:
     counts = {}
     for entry in pc.value_counts(block.column("reason")).to_pylist():
         counts[(_REJECT, entry["values"])] = entry["counts"]
     first = min(zip(*(block.column(name).to_pylist() for name in _PLACE), strict=True))
-    yield counts, [first]
+    return counts, [first]
 
 
-class _AddUp(beam.CombineFn):
-    def create_accumulator(self) -> _Totals:
-        return {}, []
-
-    def add_input(self, total: _Totals, counts: _Totals) -> _Totals:
-        return self.merge_accumulators([total, counts])
-
-    def merge_accumulators(self, totals: Iterable[_Totals]) -> _Totals:
-        merged: Counter[tuple[str, str]] = Counter()
-        first: list[tuple[str, int, str]] = []
-        for counts, place in totals:
-            merged.update(counts)
-            first = sorted(first + place)[:1]
-        return dict(merged), first
-
-    def extract_output(self, total: _Totals) -> _Totals:
-        return total
+def _add_up(totals: Iterable[_Totals]) -> _Totals:
+    merged: Counter[tuple[str, str]] = Counter()
+    first: list[tuple[str, int, str]] = []
+    for counts, place in totals:
+        merged.update(counts)
+        first = sorted(first + place)[:1]
+    return dict(merged), first
 
 
-def _summarise(total: _Totals, max_reject_fraction: float) -> CorpusSummary:
-    counts, first = total
+def _summarise(
+    _: bytes, rows: Iterable[_Totals], rejects: Iterable[_Totals], max_reject_fraction: float
+) -> CorpusSummary:
+    counts, first = _add_up([*rows, *rejects])
 
     def part(kind: str) -> dict[str, int]:
         return {key[1]: counts[key] for key in sorted(counts) if key[0] == kind}

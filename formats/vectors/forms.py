@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from formats.dataset.vocabulary import OOV_ID
 from formats.vectors.sieve import TokenSieve
@@ -128,11 +129,8 @@ def make_lookup(tokens: Any, rules: Sequence[str], unk_tokens: Sequence[str]) ->
         (forms.setdefault(unk_token.encode(), len(forms)), OOV_ID, place, 0, 1)
         for place, unk_token in enumerate(unk_tokens)
     ]
-    words = tokens[OOV_ID + 1 :]
-    for row, token in enumerate(words.to_pylist(), OOV_ID + 1):
-        for form in forms_of(token, rules):
-            number = forms.setdefault(form.text.encode(), len(forms))
-            entries.append((number, row, form.rule, form.part, form.parts))
+    add = _exact_entries if list(rules) == [EXACT] else _entries
+    entries += add(tokens[OOV_ID + 1 :], rules, forms)
     number, row, rule, part, parts = np.array(entries, np.int64).reshape(-1, 5).T
     order = np.argsort(number, kind="stable")
     return Lookup(
@@ -144,3 +142,21 @@ def make_lookup(tokens: Any, rules: Sequence[str], unk_tokens: Sequence[str]) ->
         part[order].astype(np.int8),
         parts[order].astype(np.int8),
     )
+
+
+# (number of the form, row, rule, part, parts)
+_Entry = tuple[int, int, int, int, int]
+
+
+def _entries(words: Any, rules: Sequence[str], forms: dict[bytes, int]) -> Iterator[_Entry]:
+    """Yields what serves the words, which are the rows from that behind [UNK] on; adds forms."""
+    for row, token in enumerate(words.to_pylist(), OOV_ID + 1):
+        for form in forms_of(token, rules):
+            number = forms.setdefault(form.text.encode(), len(forms))
+            yield number, row, form.rule, form.part, form.parts
+
+
+def _exact_entries(words: Any, _: Sequence[str], forms: dict[bytes, int]) -> Iterator[_Entry]:
+    """The same, several times as fast, when words are looked up only as they stand."""
+    for row, word in enumerate(words.cast(pa.binary()).to_pylist(), OOV_ID + 1):
+        yield forms.setdefault(word, len(forms)), row, 0, 0, 1
