@@ -8,14 +8,16 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from apache_beam.pvalue import AsSingleton
 
 from formats.blocks import EXAMPLES, SPLITS
 from formats.dataset.embedding_matrix import default_shards
-from formats.dataset.examples import pad_sequences, serialize_examples
+from formats.dataset.examples import serialize_examples
 from formats.dataset.manifest import ExampleShard
 from formats.dataset.paths import example_shard_path
 from formats.dataset.tfrecord import RecordWriter
+from formats.encoding import truncate
 from formats.shuffle_order import shard_of
 from transforms.encode_examples import ExampleSpec
 from transforms.progress import StageProgress
@@ -25,8 +27,8 @@ from transforms.summarise_corpus import CorpusSummary
 # Of the framing and the fixed parts of a serialised example, and of one id as a varint.
 _FIXED_BYTES = 80
 _ID_BYTES = 2
-# Padded ids and serialised examples are several times as large as what they are made of.
-_ROWS_AT_A_TIME = 8192
+# Serialised examples are several times as large as what they are made of.
+_BYTES_AT_A_TIME = 2 << 20
 
 Shard = tuple[str, int]
 
@@ -73,8 +75,12 @@ class WriteExamples(beam.PTransform[Any, Any]):
 
 def count_shards(split: str, summary: CorpusSummary, spec: ExampleSpec) -> int:
     """Number of shards of a split: as asked for, or one a 64 MiB of examples as they are padded."""
-    example_bytes = _FIXED_BYTES + _ID_BYTES * spec.max_length
-    return spec.shards or default_shards(summary.examples.get(split, 0) * example_bytes)
+    total = summary.examples.get(split, 0) * _example_bytes(spec)
+    return spec.shards or default_shards(total)
+
+
+def _example_bytes(spec: ExampleSpec) -> int:
+    return _FIXED_BYTES + _ID_BYTES * spec.max_length
 
 
 def write_shard(file: FileBeingWritten, block: Any, spec: ExampleSpec) -> int:
@@ -90,13 +96,21 @@ def write_shard(file: FileBeingWritten, block: Any, spec: ExampleSpec) -> int:
 
 def append_examples(writer: RecordWriter, block: Any, spec: ExampleSpec) -> None:
     """Pads and serialises a block of examples, as it is ordered, and appends the records."""
-    for first in range(0, block.num_rows, _ROWS_AT_A_TIME):
-        rows = block.slice(first, _ROWS_AT_A_TIME)
-        ids, lengths = pad_sequences(
-            rows.column("token_ids"), spec.max_length, spec.padding, spec.truncating
+    ids = truncate(block.column("token_ids"), spec.max_length, spec.truncating)
+    lengths = pc.list_value_length(ids).to_numpy()
+    labels = block.column("label").to_numpy() if spec.labelled else None
+    rows_at_a_time = max(1, _BYTES_AT_A_TIME // _example_bytes(spec))
+    for first in range(0, block.num_rows, rows_at_a_time):
+        rows = slice(first, first + rows_at_a_time)
+        writer.write(
+            serialize_examples(
+                ids[rows],
+                lengths[rows],
+                None if labels is None else labels[rows],
+                spec.max_length,
+                spec.padding,
+            )
         )
-        labels = rows.column("label").to_numpy() if spec.labelled else None
-        writer.write(serialize_examples(ids, lengths, labels))
 
 
 def sort_examples(block: Any) -> Any:

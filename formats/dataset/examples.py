@@ -1,21 +1,23 @@
 """Examples: padding, and the wire format of ``tf.train.Example``.
 
 An example is written as protobuf's deterministic serialisation writes it (features sorted by
-name, integers packed), by NumPy for a block at a time. It is read with protobuf's own classes,
-for messages declared here as far as integers go, after TensorFlow's ``feature.proto`` and
+name, integers packed), by Arrow and NumPy for a block at a time. It is read with protobuf's own
+classes, for messages declared here as far as integers go, after TensorFlow's ``feature.proto`` and
 ``example.proto`` (https://github.com/tensorflow/tensorflow/tree/master/tensorflow/core/example).
 They are in a pool of their own, so that TensorFlow can be loaded beside them.
 """
 
 from __future__ import annotations
 
-import functools
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
@@ -29,9 +31,9 @@ POST, PRE = "post", "pre"
 
 Integers = npt.NDArray[np.integer[Any]]
 
-# Ids encoded in one go: their intermediate arrays fit a CPU's cache.
-_BLOCK_IDS = 1 << 16
 _END_OF_IDS = 1 << 32
+# Looking the varint of an id up is faster than making it. Up to here a table is at most 30 MB.
+_END_OF_TABLE = 1 << 22
 
 
 class ParsedExamples(NamedTuple):
@@ -48,98 +50,110 @@ def example_features(max_length: int, *, labelled: bool) -> dict[str, Feature]:
     return features | ({LABEL: Feature("int64", [])} if labelled else {})
 
 
-def pad_sequences(
-    ids: Any, max_length: int, padding: str = POST, truncating: str = POST
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-    """Brings lists of token ids to one length, as Keras' ``pad_sequences`` does.
-
-    Args:
-        ids: ``pa.ListArray`` of int32, without nulls; may be a slice.
-        max_length: ids of a row.
-        padding: ``post`` or ``pre``, where shorter lists are filled up with the id of [PAD].
-        truncating: ``post`` or ``pre``, where longer lists are cut.
-
-    Returns:
-        int32 [n, max_length], and int64 [n], the ids of each row that are no padding.
-    """
-    offsets = ids.offsets.to_numpy().astype(np.int64)
-    values = ids.values.to_numpy()
-    lengths = np.minimum(np.diff(offsets), max_length)
-    starts = offsets[:-1] if truncating == POST else offsets[1:] - lengths
-    columns = np.arange(max_length)
-    if padding == POST:
-        filled = columns < lengths[:, None]
-    else:
-        filled = columns >= max_length - lengths[:, None]
-    rows = np.full(filled.shape, PAD_ID, np.int32)
-    total = int(lengths.sum())
-    # Place of each kept id: its list's start, and behind it its rank in the list.
-    ends = np.cumsum(lengths)
-    places = np.arange(total) + np.repeat(starts - (ends - lengths), lengths)
-    rows[filled] = values[places]
-    return rows, lengths
-
-
 def serialize_examples(
-    token_ids: Integers, lengths: Integers, labels: Integers | None
-) -> list[bytes]:
+    token_ids: Any,
+    lengths: Integers,
+    labels: Integers | None,
+    max_length: int,
+    padding: str = POST,
+) -> Any:
     """Serialises a block of examples.
 
     Args:
-        token_ids: [n, max_length].
-        lengths: [n].
+        token_ids: ``pa.ListArray`` of integers, without nulls; may be a slice. Lists are filled
+            up with the id of [PAD].
+        lengths: [n], the values of the feature ``length``.
         labels: [n]; None for examples without a label.
+        max_length: ids of an example.
+        padding: ``post`` or ``pre``, the end at which shorter lists are filled up.
+
+    Returns:
+        ``pa.BinaryArray`` [n].
 
     Raises:
-        ValueError: a number is no integer from 0 to 2**32 - 1.
+        ValueError: a number is no integer from 0 to 2**32 - 1, or a list is longer than
+            ``max_length``.
     """
+    flat = token_ids.flatten().to_numpy(zero_copy_only=False)
     singles = [(LENGTH, lengths)] if labels is None else [(LABEL, labels), (LENGTH, lengths)]
-    for name, values in [(TOKEN_IDS, token_ids), *singles]:
+    for name, values in [(TOKEN_IDS, flat), *singles]:
         if values.dtype.kind not in "iu":
             raise ValueError(f"{name}: expected integers, got {values.dtype}")
         if values.size and not 0 <= values.min() <= values.max() < _END_OF_IDS:
             raise ValueError(f"{name}: expected numbers from 0 to {_END_OF_IDS - 1}")
-    entries = (map(_integer_entry, itertools.repeat(name), values.tolist())
-               for name, values in singles)  # fmt: skip
-    records = []
-    for single_entries, packed in zip(
-        zip(*entries, strict=True), _packed_rows(token_ids), strict=True
-    ):
-        body = b"".join((*single_entries, _entry_head(TOKEN_IDS, len(packed)), packed))
-        records.append(_field(1, len(body)) + body)
-    return records
+    offsets = token_ids.offsets.to_numpy().astype(np.int64)
+    missing = max_length - np.diff(offsets)
+    if missing.min(initial=0) < 0:
+        raise ValueError(f"{TOKEN_IDS}: expected lists of at most {max_length}")
+
+    packed = _packed_lists(flat, offsets - offsets[0])
+    fill = _by_distinct(missing, lambda ids: bytes([PAD_ID]) * ids)
+    packed_bytes = _byte_lengths(packed) + missing
+    body = [
+        *(_by_distinct(values, partial(_integer_entry, name)) for name, values in singles),
+        _by_distinct(packed_bytes, partial(_entry_head, TOKEN_IDS)),
+        *((packed, fill) if padding == POST else (fill, packed)),
+    ]
+    body_bytes = sum(_byte_lengths(part) for part in body)
+    head = _by_distinct(body_bytes, partial(_field, 1))
+    return pc.binary_join_element_wise(head, *body, b"")
 
 
-def _packed_rows(token_ids: Integers) -> Iterator[bytes]:
-    """Yields each row as varints: 7 bits a byte, low bits first, the top bit for more."""
-    rows, max_length = token_ids.shape
-    step = max(1, _BLOCK_IDS // max(1, max_length))
-    for first in range(0, rows, step):
-        ids = token_ids[first : first + step].astype(np.uint32)
-        width = max(1, -(-int(ids.max(initial=0)).bit_length() // 7))
-        sizes = np.ones(ids.shape, np.uint8)
-        for byte in range(1, width):
-            sizes += ids >= 1 << 7 * byte
-        septets = np.empty((*ids.shape, width), np.uint8)
-        used = np.empty(septets.shape, bool)
-        for byte in range(width):
-            more = (sizes > byte + 1).astype(np.uint8) << 7
-            septets[..., byte] = (ids >> np.uint32(7 * byte)).astype(np.uint8) & 0x7F | more
-            used[..., byte] = sizes > byte
-        packed = septets[used].tobytes()
-        ends = np.cumsum(sizes.sum(axis=1, dtype=np.int64)).tolist()
-        for start, end in zip([0, *ends], ends, strict=False):
-            yield packed[start:end]
+def _packed_lists(ids: Integers, offsets: npt.NDArray[np.int64]) -> Any:
+    """The varints of each list's ids, one after the other, as a ``pa.BinaryArray``."""
+    largest = int(ids.max(initial=0))
+    if largest < _END_OF_TABLE:
+        varints = _varint_table(1 << largest.bit_length()).take(pa.array(ids))
+    else:
+        varints = _varints(ids)
+    ends = np.frombuffer(varints.buffers()[1], np.int32)[: len(ids) + 1]
+    # Those of a list lie side by side, so that only the bounds between the lists are to be told.
+    buffers = [None, pa.py_buffer(ends[offsets]), varints.buffers()[2]]
+    return pa.Array.from_buffers(pa.binary(), len(offsets) - 1, buffers)
 
 
-@functools.lru_cache(maxsize=1 << 14)
+@lru_cache(maxsize=2)
+def _varint_table(size: int) -> Any:
+    return _varints(np.arange(size))
+
+
+def _varints(numbers: Integers) -> Any:
+    """Varints of numbers below 2**32: 7 bits a byte, low bits first, the top bit for more."""
+    numbers = numbers.astype(np.uint32)
+    width = max(1, -(-int(numbers.max(initial=0)).bit_length() // 7))
+    sizes = np.ones(len(numbers), np.uint8)
+    for byte in range(1, width):
+        sizes += numbers >= 1 << 7 * byte
+    septets = np.empty((len(numbers), width), np.uint8)
+    for byte in range(width):
+        more = (sizes > byte + 1).astype(np.uint8) << 7
+        septets[:, byte] = (numbers >> np.uint32(7 * byte)).astype(np.uint8) & 0x7F | more
+    data = septets[np.arange(width) < sizes[:, None]]
+    ends = np.zeros(len(numbers) + 1, np.int32)
+    np.cumsum(sizes, out=ends[1:])
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(data)]
+    return pa.Array.from_buffers(pa.binary(), len(numbers), buffers)
+
+
+def _by_distinct(numbers: Integers, make: Callable[[int], bytes]) -> Any:
+    """What ``make`` gives for each number, called once for each distinct one."""
+    encoded = pa.array(numbers).dictionary_encode()
+    made = [make(number) for number in encoded.dictionary.to_pylist()]
+    return pa.array(made, pa.binary()).take(encoded.indices)
+
+
+def _byte_lengths(strings: Any) -> npt.NDArray[np.int64]:
+    return np.asarray(pc.binary_length(strings).to_numpy(), np.int64)
+
+
+@lru_cache(maxsize=1 << 14)
 def _integer_entry(name: str, value: int) -> bytes:
     """The map entry of a feature that is one integer."""
     packed = _varint(value)
     return _entry_head(name, len(packed)) + packed
 
 
-@functools.lru_cache(maxsize=1 << 14)
+@lru_cache(maxsize=1 << 14)
 def _entry_head(name: str, packed_bytes: int) -> bytes:
     """All of a map entry of ``Features.feature`` but the packed integers that end it."""
     head = b""
@@ -150,7 +164,7 @@ def _entry_head(name: str, packed_bytes: int) -> bytes:
     return _field(1, len(head) + packed_bytes) + head
 
 
-@functools.lru_cache(maxsize=1 << 14)
+@lru_cache(maxsize=1 << 14)
 def _field(number: int, length: int) -> bytes:
     """Tag and length of a field that holds ``length`` bytes (wire type 2)."""
     return bytes([number << 3 | 2]) + _varint(length)

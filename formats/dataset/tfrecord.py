@@ -10,11 +10,14 @@ from __future__ import annotations
 import gzip
 import io
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from types import TracebackType
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import google_crc32c
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from isal import igzip, isal_zlib
 
 from formats.errors import DataError, damaged
@@ -28,7 +31,9 @@ _GZIP_LEVEL = 1
 # header that is longer than its buffer.
 _UNPACK_ERRORS = (EOFError, OSError, OverflowError, cast(type[Exception], isal_zlib.error))
 _HEAD = struct.Struct("<QI")
+_LENGTH = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
+_CRC_MASK = 0xA282EAD8
 _READ_BYTES = 1 << 20
 # An example is far smaller; a forged length must not fill the memory.
 _MAX_RECORD_BYTES = 1 << 28
@@ -62,20 +67,31 @@ class RecordWriter:
         if self._gzip:
             self._gzip.close()
 
-    def write(self, records: Iterable[bytes]) -> None:
-        """Appends records."""
-        frames: list[bytes] = []
-        size = 0
-        for record in records:
-            length = len(record).to_bytes(8, "little")
-            frames += length, _CRC.pack(_masked_crc(length)), record
-            frames.append(_CRC.pack(_masked_crc(record)))
-            size += len(record)
-            if size >= _READ_BYTES:
-                self._file.write(b"".join(frames))
-                frames.clear()
-                size = 0
-        self._file.write(b"".join(frames))
+    def write(self, records: Any) -> None:
+        """Appends records, ``pa.BinaryArray`` without nulls; together less than 2 GiB."""
+        frames = pc.binary_join_element_wise(_heads(records), records, _masked_crcs(records), b"")
+        _, ends, data = frames.buffers()
+        if len(frames):
+            self._file.write(memoryview(data)[: np.frombuffer(ends, np.int32)[len(frames)]])
+
+
+def _heads(records: Any) -> Any:
+    """Length and CRC of each record; those of each distinct length are made once."""
+    lengths = pc.binary_length(records).dictionary_encode()
+    heads = []
+    for length in lengths.dictionary.to_pylist():
+        packed = _LENGTH.pack(length)
+        heads.append(packed + _CRC.pack(_masked_crc(packed)))
+    return pa.array(heads, pa.binary()).take(lengths.indices)
+
+
+def _masked_crcs(records: Any) -> Any:
+    """The CRC that follows each record."""
+    each = records.to_numpy(zero_copy_only=False)
+    crcs = np.fromiter(map(google_crc32c.value, each), np.uint32, len(each))
+    masked = (crcs >> 15 | crcs << 17) + np.uint32(_CRC_MASK)
+    buffers = [None, pa.py_buffer(masked.astype("<u4"))]
+    return pa.Array.from_buffers(pa.binary(_CRC.size), len(masked), buffers).cast(pa.binary())
 
 
 def read_records(file: BinaryIO, compression: str, name: str) -> Iterator[bytes]:
@@ -135,4 +151,4 @@ def _read_frames(stream: BinaryIO, name: str) -> Iterator[bytes]:
 def _masked_crc(data: bytes) -> int:
     """CRC-32C, rotated and shifted, so that data which holds its own CRC has a sound one."""
     crc: int = google_crc32c.value(data)
-    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+    return ((crc >> 15 | crc << 17) + _CRC_MASK) & 0xFFFFFFFF

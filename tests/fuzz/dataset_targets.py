@@ -184,25 +184,25 @@ def _manifests() -> list[bytes]:
 
 
 def _examples() -> list[bytes]:
-    ids = np.array([[2, 3, 0, 0, 0], [1, 300, 70000, 2**31, 5]])
+    ids = pa.array([[2, 3], [1, 300, 70000, 2**31, 5]])
     lengths = np.array([2, 5])
     return [
-        *serialize_examples(ids, lengths, np.array([0, 1])),
-        *serialize_examples(ids, lengths, None),
+        *serialize_examples(ids, lengths, np.array([0, 1]), 5).to_pylist(),
+        *serialize_examples(ids, lengths, None, 5).to_pylist(),
     ]
 
 
 def _records() -> list[bytes]:
     file = io.BytesIO()
     with RecordWriter(file, NONE) as writer:
-        writer.write(_examples()[:2])
+        writer.write(pa.array(_examples()[:2]))
     return [file.getvalue(), b""]
 
 
 def _gzip_records() -> list[bytes]:
     file = io.BytesIO()
     with RecordWriter(file, GZIP) as writer:
-        writer.write(_examples()[:2])
+        writer.write(pa.array(_examples()[:2]))
     # The plain one for what the repair packs.
     return [file.getvalue(), _records()[0]]
 

@@ -97,8 +97,8 @@ def _dataset(format: str) -> dict[str, bytes]:
     write_vocabulary_table(files[_TABLE], table)
     write_shard(files[_SHARD], format, matrix, 0, _TOKENS)
     with RecordWriter(files[_EXAMPLES], NONE) as writer:
-        ids = np.array([[2, 3, 0], [4, 1, 2]])
-        writer.write(serialize_examples(ids, np.array([2, 3]), np.array([0, 1])))
+        ids = pa.array([[2, 3], [4, 1, 2]])
+        writer.write(serialize_examples(ids, np.array([2, 3]), np.array([0, 1]), 3))
     files[_REJECTS].write(b'{"file": "c", "offset": 3, "reason": "no text", "excerpt": ""}\n')
     dataset = {name: file.getvalue() for name, file in files.items()}
     dataset[_MANIFEST] = dataset[_KEPT] = _manifest(dataset, table, format).to_json()

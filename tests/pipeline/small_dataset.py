@@ -21,7 +21,7 @@ from formats.dataset import manifest as m
 from formats.dataset import paths
 from formats.dataset.coverage import measure_coverage
 from formats.dataset.embedding_matrix import shard_bounds, write_shard
-from formats.dataset.examples import example_features, pad_sequences, serialize_examples
+from formats.dataset.examples import PRE, example_features, serialize_examples
 from formats.dataset.rejects import write_rejects
 from formats.dataset.tfrecord import RecordWriter
 from formats.dataset.vocabulary import (
@@ -149,11 +149,13 @@ def _put_matrix(parts: Parts, put: Put) -> m.Embeddings:
 
 def _put_examples(parts: Parts, put: Put) -> m.Examples:
     splits = {}
-    ids = pa.array(parts.examples, pa.list_(pa.int32()))
-    rows, lengths = pad_sequences(ids, MAX_LENGTH, parts.padding)
+    lengths = np.array([len(ids) for ids in parts.examples])
+    rows = np.zeros((len(lengths), MAX_LENGTH), np.int32)
+    for row, ids in zip(rows, parts.examples, strict=True):
+        row[MAX_LENGTH - len(ids) if parts.padding == PRE else 0 :][: len(ids)] = ids
     parts.change_rows(rows, lengths)
     labels = None if parts.labels is None else np.array(parts.labels)
-    records = serialize_examples(rows, lengths, labels)
+    records = serialize_examples(pa.array([*rows]), lengths, labels, MAX_LENGTH)
     for split, own in {"train": records, "test": records[:1], "validation": []}.items():
         shards = []
         for shard in range(SHARDS):

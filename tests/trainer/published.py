@@ -84,7 +84,9 @@ def publish(
     published = {}
     for number, (split, examples) in enumerate((SPLITS if splits is None else splits).items()):
         ids, lengths, labels = corpus(examples, classes, max_length, padding, number)
-        records = serialize_examples(ids, lengths, labels if labelled else None)
+        records = serialize_examples(
+            pa.array([*ids]), lengths, labels if labelled else None, max_length
+        )
         shards = []
         for shard in range(2):
             file = io.BytesIO()

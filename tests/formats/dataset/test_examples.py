@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -9,15 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from formats.dataset.examples import (
+    POST,
     example_features,
-    pad_sequences,
     parse_examples,
     serialize_examples,
 )
 from formats.dataset.manifest import Feature
 from formats.errors import DataError
 
-IDS = np.array([[2, 300, 0], [127, 128, 16384]], np.int32)
+IDS = pa.array([[2, 300], [127, 128, 16384]], pa.list_(pa.int32()))
+MAX_LENGTH = 3
+PADDED = [[2, 300, 0], [127, 128, 16384]]
+SIDE = st.sampled_from(["pre", "post"])
 LENGTHS = np.array([2, 3])
 LABELS = np.array([1, 0])
 
@@ -30,54 +33,94 @@ GOLDEN = bytes.fromhex(
 )
 
 
+class Block(NamedTuple):
+    """A block of examples; the first ``cut`` rows are not of it."""
+
+    ids: list[list[int]]
+    lengths: list[int]
+    labels: list[int] | None
+    max_length: int
+    padding: str
+    cut: int
+
+    def padded(self) -> list[list[int]]:
+        return [padded(row, self.max_length, self.padding) for row in self.ids[self.cut :]]
+
+    def serialized(self) -> list[bytes]:
+        def column(numbers: list[int]) -> Any:
+            return np.array(numbers[self.cut :], np.int64)
+
+        ids = pa.array(self.ids, pa.list_(pa.int64()))[self.cut :]
+        labels = None if self.labels is None else column(self.labels)
+        records = serialize_examples(
+            ids, column(self.lengths), labels, self.max_length, self.padding
+        )
+        records.validate(full=True)
+        return list(records.to_pylist())
+
+
+def padded(row: list[int], max_length: int, padding: str) -> list[int]:
+    fill = [0] * (max_length - len(row))
+    return row + fill if padding == POST else fill + row
+
+
+def serialized(ids: Any, lengths: Any, labels: Any) -> list[bytes]:
+    return list(serialize_examples(ids, lengths, labels, MAX_LENGTH).to_pylist())
+
+
 def test_golden_bytes() -> None:
-    assert serialize_examples(IDS[:1], LENGTHS[:1], LABELS[:1]) == [GOLDEN]
+    assert serialized(IDS[:1], LENGTHS[:1], LABELS[:1]) == [GOLDEN]
 
 
 @st.composite
-def blocks(draw: Any) -> tuple[Any, Any, Any]:
-    rows, max_length = draw(st.integers(0, 5)), draw(st.integers(1, 6))
-    number = st.one_of(st.integers(0, 300), st.integers(0, 2**31 - 1))
-    ids = draw(st.lists(number, min_size=rows * max_length, max_size=rows * max_length))
+def blocks(draw: Any) -> Block:
+    rows, max_length = draw(st.integers(0, 5)), draw(st.integers(1, 6) | st.just(200))
+    largest = draw(st.sampled_from([0, 300, 2**21, 2**22, 2**32 - 1]))
+    number = st.one_of(st.integers(0, min(largest, 300)), st.integers(0, largest))
+    row = st.lists(number, max_size=max_length)
     singles = st.lists(number, min_size=rows, max_size=rows)
-    labels = draw(st.none() | singles)
-    return (
-        np.array(ids, np.int32).reshape(rows, max_length),
-        np.array(draw(singles), np.int64),
-        None if labels is None else np.array(labels, np.int64),
+    return Block(
+        draw(st.lists(row, min_size=rows, max_size=rows)),
+        draw(singles),
+        draw(st.none() | singles),
+        max_length,
+        draw(SIDE),
+        draw(st.integers(0, rows)),
     )
 
 
+@settings(deadline=None)
 @given(blocks())
-def test_any_examples_come_back(block: Any) -> None:
-    ids, lengths, labels = block
-    records = serialize_examples(ids, lengths, labels)
-    parsed = parse_examples(records, ids.shape[1], labelled=labels is not None, name="x")
-    np.testing.assert_array_equal(parsed.token_ids, ids)
+def test_any_examples_come_back(block: Block) -> None:
+    labels, lengths = block.labels, block.lengths[block.cut :]
+    parsed = parse_examples(
+        block.serialized(), block.max_length, labelled=labels is not None, name="x"
+    )
+    assert parsed.token_ids.tolist() == block.padded()
     np.testing.assert_array_equal(parsed.lengths, lengths)
     if labels is None:
         assert parsed.labels is None
     else:
-        np.testing.assert_array_equal(parsed.labels, labels)
+        np.testing.assert_array_equal(parsed.labels, labels[block.cut :])
 
 
 @settings(deadline=None)
 @given(block=blocks())
-def test_equals_the_deterministic_bytes_of_tensorflow(block: Any) -> None:
+def test_equals_the_deterministic_bytes_of_tensorflow(block: Block) -> None:
     tf = pytest.importorskip("tensorflow")
-    ids, lengths, labels = block
+    lengths, labels = block.lengths, block.labels
 
     def feature(values: list[int]) -> Any:
         return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
 
     expected = []
-    for row in range(len(ids)):
-        features = {"token_ids": feature(ids[row]), "length": feature([lengths[row]])}
+    for row, ids in enumerate(block.padded(), block.cut):
+        features = {"token_ids": feature(ids), "length": feature([lengths[row]])}
         if labels is not None:
             features["label"] = feature([labels[row]])
         example = tf.train.Example(features=tf.train.Features(feature=features))
         expected.append(example.SerializeToString(deterministic=True))
-    assert serialize_examples(ids, lengths, labels) == expected
+    assert block.serialized() == expected
 
 
 def test_tensorflow_parses_the_examples() -> None:
@@ -86,29 +129,35 @@ def test_tensorflow_parses_the_examples() -> None:
         name: tf.io.FixedLenFeature(feature.shape, feature.dtype)
         for name, feature in example_features(3, labelled=True).items()
     }
-    for row, record in enumerate(serialize_examples(IDS, LENGTHS, LABELS)):
+    for row, record in enumerate(serialized(IDS, LENGTHS, LABELS)):
         parsed = tf.io.parse_single_example(record, features)
-        assert parsed["token_ids"].numpy().tolist() == IDS[row].tolist()
+        assert parsed["token_ids"].numpy().tolist() == PADDED[row]
         assert parsed["length"].numpy() == LENGTHS[row]
         assert parsed["label"].numpy() == LABELS[row]
 
 
 def test_a_block_is_the_same_bytes_however_it_is_cut() -> None:
     rng = np.random.default_rng(0)
-    ids, lengths = rng.integers(0, 1 << 20, (3000, 50)), rng.integers(0, 50, 3000)
-    whole = serialize_examples(ids, lengths, None)
+    lengths = rng.integers(0, 50, 3000)
+    ids = pa.array([rng.integers(0, 1 << 20, length) for length in lengths])
+    whole = serialize_examples(ids, lengths, None, 50)
     cuts = [slice(start, start + 7) for start in range(0, 3000, 7)]
-    parts = [serialize_examples(ids[cut], lengths[cut], None) for cut in cuts]
-    assert whole == [record for part in parts for record in part]
+    parts = [serialize_examples(ids[cut], lengths[cut], None, 50) for cut in cuts]
+    assert whole.equals(pa.concat_arrays(parts))
 
 
 @pytest.mark.parametrize("column", [0, 1, 2])
 @pytest.mark.parametrize("wrong", [-1, np.nan, 1 << 32])
 def test_what_is_no_id_is_not_written(column: int, wrong: float) -> None:
     block: list[Any] = [IDS, LENGTHS, LABELS]
-    block[column] = np.full(block[column].shape, wrong)
+    block[column] = pa.array([[wrong]] * 2) if column == 0 else np.full(2, wrong)
     with pytest.raises(ValueError, match=("token_ids", "length", "label")[column]):
-        serialize_examples(*block)
+        serialized(*block)
+
+
+def test_lists_that_are_too_long_are_not_written() -> None:
+    with pytest.raises(ValueError, match="token_ids: expected lists of at most 2"):
+        serialize_examples(IDS, LENGTHS, LABELS, 2)
 
 
 def test_features_of_the_manifest() -> None:
@@ -125,9 +174,9 @@ def test_features_of_the_manifest() -> None:
     [
         ([b"\xff"], 3, True, "record 10: expected a tf.train.Example"),
         ([b""], 3, True, r"record 10: expected int64 label \[1\]"),
-        (serialize_examples(IDS, LENGTHS, None), 3, True, r"found int64 length \[1\], token_ids"),
-        (serialize_examples(IDS, LENGTHS, LABELS), 3, False, r"record 10: .*found int64 label"),
-        (serialize_examples(IDS, LENGTHS, LABELS), 4, True, r"found .*token_ids \[3\]"),
+        (serialized(IDS, LENGTHS, None), 3, True, r"found int64 length \[1\], token_ids"),
+        (serialized(IDS, LENGTHS, LABELS), 3, False, r"record 10: .*found int64 label"),
+        (serialized(IDS, LENGTHS, LABELS), 4, True, r"found .*token_ids \[3\]"),
         ([GOLDEN[:1] + b"\x00"], 3, True, "expected int64 label"),
     ],
 )
@@ -146,34 +195,15 @@ def test_any_bytes_are_parsed_or_refused(data: bytes) -> None:
         parse_examples([data], 3, labelled=True, name="x")
 
 
-def lists(rows: list[list[int]]) -> Any:
-    return pa.array(rows, pa.list_(pa.int32()))
-
-
 ROWS = st.lists(st.lists(st.integers(1, 2**31 - 1), max_size=9), max_size=6)
-SIDE = st.sampled_from(["pre", "post"])
 
 
 @settings(deadline=None)
-@given(
-    rows=ROWS, max_length=st.integers(1, 8), padding=SIDE, truncating=SIDE, cut=st.integers(0, 6)
-)
-def test_padding_equals_keras(
-    rows: list[list[int]], max_length: int, padding: str, truncating: str, cut: int
-) -> None:
+@given(rows=ROWS, max_length=st.integers(9, 12), padding=SIDE)
+def test_padding_equals_keras(rows: list[list[int]], max_length: int, padding: str) -> None:
     keras = pytest.importorskip("keras")
-    ids, lengths = pad_sequences(lists(rows)[cut:], max_length, padding, truncating)
-    assert (ids.dtype, ids.shape) == (np.int32, (len(rows[cut:]), max_length))
-    assert lengths.tolist() == [min(len(row), max_length) for row in rows[cut:]]
-    if rows[cut:]:
-        expected = keras.utils.pad_sequences(
-            rows[cut:], max_length, padding=padding, truncating=truncating
-        )
-        np.testing.assert_array_equal(ids, expected)
-
-
-def test_padding_golden() -> None:
-    rows = lists([[1, 2, 3, 4], [5], []])
-    assert pad_sequences(rows, 3)[0].tolist() == [[1, 2, 3], [5, 0, 0], [0, 0, 0]]
-    assert pad_sequences(rows, 3, "pre", "pre")[0].tolist() == [[2, 3, 4], [0, 0, 5], [0, 0, 0]]
-    assert pad_sequences(rows, 3)[1].tolist() == [3, 1, 0]
+    block = Block(rows, [len(row) for row in rows], None, max_length, padding, 0)
+    parsed = parse_examples(block.serialized(), max_length, labelled=False, name="x")
+    if rows:
+        expected = keras.utils.pad_sequences(rows, max_length, padding=padding)
+        np.testing.assert_array_equal(parsed.token_ids, expected)

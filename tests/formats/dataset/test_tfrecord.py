@@ -3,9 +3,11 @@ from __future__ import annotations
 import gzip
 import io
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from formats.dataset.tfrecord import GZIP, NONE, RecordWriter, read_records
@@ -17,7 +19,7 @@ RECORDS = [b"", b"a", b"hello" * 50, bytes(range(256))]
 def written(records: list[bytes], compression: str) -> bytes:
     file = io.BytesIO()
     with RecordWriter(file, compression) as writer:
-        writer.write(records)
+        writer.write(pa.array(records, pa.binary()))
     assert not file.closed
     return file.getvalue()
 
@@ -38,13 +40,18 @@ def test_any_records_come_back(compression: str, records: list[bytes]) -> None:
     assert read(written(records, compression), compression) == records
 
 
-def test_equals_the_bytes_of_tensorflow(tmp_path: Path) -> None:
+@settings(deadline=None)
+@given(records=st.lists(st.binary()), repeated=st.binary(max_size=4))
+def test_equals_the_bytes_of_tensorflow(
+    tmp_path_factory: Any, records: list[bytes], repeated: bytes
+) -> None:
     tf = pytest.importorskip("tensorflow")
-    path = str(tmp_path / "records")
+    path = str(tmp_path_factory.mktemp("records") / "records")
+    records = [*records, *RECORDS, repeated * 1000]
     with tf.io.TFRecordWriter(path) as writer:
-        for record in RECORDS:
+        for record in records:
             writer.write(record)
-    assert written(RECORDS, NONE) == Path(path).read_bytes()
+    assert written(records, NONE) == Path(path).read_bytes()
 
 
 def test_tensorflow_reads_what_is_packed(tmp_path: Path) -> None:
@@ -76,9 +83,16 @@ def test_the_bytes_do_not_depend_on_how_records_are_handed_over(compression: str
     file = io.BytesIO()
     with RecordWriter(file, compression) as writer:
         for record in records:
-            writer.write([record])
-        writer.write([])
+            writer.write(pa.array([record]))
+        writer.write(pa.array([], pa.binary()))
     assert file.getvalue() == written(records, compression)
+
+
+def test_a_slice_is_written_alone() -> None:
+    file = io.BytesIO()
+    with RecordWriter(file, NONE) as writer:
+        writer.write(pa.array(RECORDS)[1:3])
+    assert file.getvalue() == written(RECORDS[1:3], NONE)
 
 
 def test_no_records_are_an_empty_file_or_an_empty_gzip_stream() -> None:
