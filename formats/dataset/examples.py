@@ -94,7 +94,7 @@ def serialize_examples(
         _by_distinct(packed_bytes, partial(_entry_head, TOKEN_IDS)),
         *((packed, fill) if padding == POST else (fill, packed)),
     ]
-    body_bytes = sum(_byte_lengths(part) for part in body)
+    body_bytes = np.sum([_byte_lengths(part) for part in body], axis=0)
     head = _by_distinct(body_bytes, partial(_field, 1))
     return pc.binary_join_element_wise(head, *body, b"")
 

@@ -149,14 +149,15 @@ def _put_matrix(parts: Parts, put: Put) -> m.Embeddings:
 
 def _put_examples(parts: Parts, put: Put) -> m.Examples:
     splits = {}
-    lengths = np.array([len(ids) for ids in parts.examples])
+    kept = [ids[:MAX_LENGTH] for ids in parts.examples]
+    lengths = np.array([len(ids) for ids in kept])
     rows = np.zeros((len(lengths), MAX_LENGTH), np.int32)
-    for row, ids in zip(rows, parts.examples, strict=True):
+    for row, ids in zip(rows, kept, strict=True):
         row[MAX_LENGTH - len(ids) if parts.padding == PRE else 0 :][: len(ids)] = ids
     parts.change_rows(rows, lengths)
     labels = None if parts.labels is None else np.array(parts.labels)
     records = serialize_examples(pa.array([*rows]), lengths, labels, MAX_LENGTH)
-    for split, own in {"train": records, "test": records[:1], "validation": []}.items():
+    for split, own in {"train": records, "test": records[:1], "validation": records[:0]}.items():
         shards = []
         for shard in range(SHARDS):
             file = io.BytesIO()

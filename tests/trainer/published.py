@@ -85,7 +85,10 @@ def publish(
     for number, (split, examples) in enumerate((SPLITS if splits is None else splits).items()):
         ids, lengths, labels = corpus(examples, classes, max_length, padding, number)
         records = serialize_examples(
-            pa.array([*ids]), lengths, labels if labelled else None, max_length
+            pa.array([*ids], pa.list_(pa.int64())),
+            lengths,
+            labels if labelled else None,
+            max_length,
         )
         shards = []
         for shard in range(2):
