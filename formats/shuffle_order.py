@@ -26,9 +26,9 @@ def shuffle_order(
         files: int32 [n], ordinal of each example's file.
         offsets: int64 [n], place of each example in its file.
     """
-    mixed = _mix(np.full(len(files), seed & 0xFFFFFFFFFFFFFFFF, np.uint64))
-    mixed = _mix(mixed ^ files.astype(np.uint64))
-    return _mix(mixed ^ offsets.astype(np.uint64))
+    mixed = mix(np.full(len(files), seed & 0xFFFFFFFFFFFFFFFF, np.uint64))
+    mixed = mix(mixed ^ files.astype(np.uint64))
+    return mix(mixed ^ offsets.astype(np.uint64))
 
 
 def shard_of(order: Numbers, shards: int) -> npt.NDArray[np.int64]:
@@ -38,7 +38,8 @@ def shard_of(order: Numbers, shards: int) -> npt.NDArray[np.int64]:
     return np.asarray((top * shards) >> 32, np.int64)
 
 
-def _mix(numbers: Numbers) -> Numbers:
+def mix(numbers: Numbers) -> Numbers:
+    """SplitMix64's output for each number as the state before it: spreads them over 64 bits."""
     with np.errstate(over="ignore"):
         numbers = numbers + _GAMMA
         numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

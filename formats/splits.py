@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping
 from typing import Any
 
+import google_crc32c
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
+import pyarrow as pa
 
 from formats.blocks import SPLITS
 from formats.errors import UsageError
+from formats.shuffle_order import mix
 from formats.tokenizers import tokenize_basic
 
 _TOLERANCE = 1e-6
-_HASH_BYTES = 8
-_LARGEST_HASH = 2 ** (8 * _HASH_BYTES) - 1
+_END_OF_HASHES = 2**64
 
 
 def parse_splits(text: str) -> dict[str, float]:
@@ -60,23 +60,32 @@ def assign_splits(texts: Any, fractions: Mapping[str, float]) -> npt.NDArray[np.
 
 def assign_splits_by_tokens(tokens: Any, fractions: Mapping[str, float]) -> npt.NDArray[np.int8]:
     """The same, for texts that the ``basic`` tokenizer has already cut into tokens."""
-    hashes = _hashes(pc.binary_join(tokens, " "))
+    hashes = _hashes(tokens)
     used = [split for split, name in enumerate(SPLITS) if fractions.get(name, 0) > 0]
     below = 0.0
     bounds = []
     for split in used[:-1]:
         below += fractions[SPLITS[split]]
-        bounds.append(min(int(below * 2.0 ** (8 * _HASH_BYTES)), _LARGEST_HASH))
+        bounds.append(min(int(below * _END_OF_HASHES), _END_OF_HASHES - 1))
     places = np.searchsorted(np.array(bounds, np.uint64), hashes, side="right")
     return np.array(used, np.int8)[places]
 
 
-def _hashes(texts: Any) -> npt.NDArray[np.uint64]:
-    digests = b"".join(
-        hashlib.blake2b(text.encode(), digest_size=_HASH_BYTES).digest()
-        for text in texts.to_pylist()
-    )
-    return np.frombuffer(digests, "<u8")
+def _hashes(tokens: Any) -> npt.NDArray[np.uint64]:
+    """SplitMix64 of the CRC-32C of each row's tokens, one after the other.
+
+    Two texts of the same CRC only get the same split, and 2**32 places are fine enough for
+    fractions. A CRC alone has the bits of similar texts in common; mixing spreads them.
+    """
+    flat = tokens.flatten()
+    rows = np.asarray(tokens.offsets)
+    ends = np.frombuffer(flat.buffers()[1] or b"\0\0\0\0", np.int32)[flat.offset :]
+    # A row's tokens lie side by side, so that only the bounds between the rows are to be told.
+    buffers = [None, pa.py_buffer(ends[rows - rows[0]]), flat.buffers()[2]]
+    texts = pa.Array.from_buffers(pa.binary(), len(tokens), buffers)
+    each = texts.to_numpy(zero_copy_only=False)
+    crcs = np.fromiter(map(google_crc32c.value, each), np.uint64, len(each))
+    return mix(crcs)
 
 
 def _fraction(text: str, value: str) -> float:

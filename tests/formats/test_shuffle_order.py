@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from formats.shuffle_order import shard_of, shuffle_order
+from formats.shuffle_order import mix, shard_of, shuffle_order
 
 
 def test_numbers_are_those_of_splitmix64_and_never_change():
     # The first output of SplitMix64 seeded with 0, as its reference implementation gives it.
-    from formats.shuffle_order import _mix
-
-    assert _mix(np.zeros(1, np.uint64))[0] == 0xE220A8397B1DCDAF
+    assert mix(np.zeros(1, np.uint64))[0] == 0xE220A8397B1DCDAF
     order = shuffle_order(7, np.array([0, 0, 1], np.int32), np.array([0, 5, 0], np.int64))
     assert order.tolist() == [11241344834629033336, 1293217547870288028, 8075172986249684972]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,18 @@ from formats.splits import assign_splits, assign_splits_by_tokens, parse_splits
 from formats.tokenizers import make_tokenizer
 
 DEFAULT = {"train": 0.8, "validation": 0.1, "test": 0.1}
+
+
+def hash_of_text(text: str) -> int:
+    crc = 0xFFFFFFFF
+    for byte in text.replace(" ", "").encode():
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    number = ((crc ^ 0xFFFFFFFF) + 0x9E3779B97F4A7C15) % 2**64
+    number = (number ^ number >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+    number = (number ^ number >> 27) * 0x94D049BB133111EB % 2**64
+    return number ^ number >> 31
 
 
 def splits_of(texts: list[str], fractions: dict[str, float]) -> list[str]:
@@ -52,19 +63,16 @@ def test_fractions_that_make_no_sense_are_refused(text: str, message: str) -> No
 
 
 def test_the_split_of_a_text_never_changes() -> None:
-    """By hand: blake2b of 8 bytes, little-endian, against the fraction of 2**64."""
+    """By hand: SplitMix64 of the CRC-32C of the tokens, against the fraction of 2**64."""
     texts = [f"text {number}" for number in range(50)]
-    shares = [
-        int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") / 2**64
-        for text in texts
-    ]
+    shares = [hash_of_text(text) / 2**64 for text in texts]
     expected = ["train" if s < 0.8 else "validation" if s < 0.9 else "test" for s in shares]
     assert splits_of(texts, DEFAULT) == expected
     assert splits_of(["text 0", "text 1", "", "caf\u00e9"], DEFAULT) == [
-        "test",
         "train",
         "train",
         "validation",
+        "train",
     ]
 
 
@@ -91,11 +99,15 @@ def test_only_splits_with_a_share_get_texts(fractions: dict[str, float], texts: 
     assert set(splits_of(texts, fractions)) <= {name for name, share in fractions.items() if share}
 
 
-def test_shares_are_as_asked_for() -> None:
-    texts = [str(number) for number in range(50_000)]
+@pytest.mark.parametrize("form", ["{}", "a {}", "{} a", "a long text that is the same but for {}"])
+def test_shares_are_as_asked_for_also_of_similar_texts(form: str) -> None:
+    texts = [form.format(number) for number in range(50_000)]
     found = splits_of(texts, {"train": 0.7, "validation": 0.2, "test": 0.1})
     shares = [found.count(split) / len(texts) for split in SPLITS]
     assert shares == pytest.approx([0.7, 0.2, 0.1], abs=0.01)
+    # Every tenth of them has its shares too.
+    tenths = [found[first::10].count("train") / 5000 for first in range(10)]
+    assert tenths == pytest.approx([0.7] * 10, abs=0.03)
 
 
 def test_order_of_the_names_does_not_matter() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import google_crc32c
 import numpy as np
 import pyarrow.parquet as pq
 import safetensors.numpy
@@ -18,6 +19,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from formats.dataset.examples import parse_examples
 from formats.dataset.manifest import Manifest
 from formats.dataset.tfrecord import read_records
+from formats.shuffle_order import mix
 from pipeline.build import build
 from pipeline.config import BuildConfig
 
@@ -128,8 +130,8 @@ def basic_tokens(text: str) -> list[str]:
 
 def hashed_split(text: str, fractions: Mapping[str, float]) -> str:
     """The split of a text: the place of a 64-bit hash of its words among the fractions."""
-    digest = hashlib.blake2b(" ".join(basic_tokens(text)).encode(), digest_size=8).digest()
-    place = int.from_bytes(digest, "little") / 2**64
+    crc = google_crc32c.value("".join(basic_tokens(text)).encode())
+    place = int(mix(np.array([crc], np.uint64))[0]) / 2**64
     for name, fraction in fractions.items():
         place -= fraction
         if place < 0:
