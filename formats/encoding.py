@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,6 +15,10 @@ from formats.dataset.vocabulary import OOV_ID
 from formats.shuffle_order import shuffle_order
 
 POST, PRE = "post", "pre"
+
+# Arrow makes its table of the vocabulary anew for each block. That pays as long as the block has
+# several times as many tokens as the vocabulary has words.
+_TOKENS_BY_WORD = 4
 
 
 def encode_tokens(tokens: Any, vocabulary: Any) -> Any:
@@ -26,11 +31,22 @@ def encode_tokens(tokens: Any, vocabulary: Any) -> Any:
     Returns:
         ``pa.ListArray`` of int32, of the same shape.
     """
-    flat = tokens.flatten().dictionary_encode()
-    # Few of a block's tokens are distinct, so only those are looked up.
-    distinct = pc.index_in(flat.dictionary, value_set=vocabulary).fill_null(OOV_ID).to_numpy()
-    ids = np.maximum(distinct, OOV_ID).astype(np.int32)[flat.indices.to_numpy()]
+    flat = tokens.flatten()
+    if len(vocabulary) < len(flat) // _TOKENS_BY_WORD:
+        ids = pc.index_in(flat, value_set=vocabulary).fill_null(OOV_ID).to_numpy()
+    else:
+        ids = _ids_by_distinct_tokens(flat, vocabulary)
+    ids = np.maximum(ids, OOV_ID)
     return pa.ListArray.from_arrays(_offsets(tokens), pa.array(ids, pa.int32()))
+
+
+def _ids_by_distinct_tokens(flat: Any, vocabulary: Any) -> npt.NDArray[np.int32]:
+    """Looks the vocabulary up among the distinct tokens, whose table is the smaller one."""
+    encoded = flat.dictionary_encode()
+    places = pc.index_in(vocabulary, value_set=encoded.dictionary)
+    ids_of_distinct = np.full(len(encoded.dictionary), OOV_ID, np.int32)
+    ids_of_distinct[places.drop_null().to_numpy()] = np.flatnonzero(np.asarray(places.is_valid()))
+    return ids_of_distinct[encoded.indices.to_numpy()]
 
 
 def truncate(ids: Any, max_length: int, truncating: str) -> Any:

@@ -17,8 +17,9 @@ IDS = {"b": 2, "a": 3, "\u00a0": 4}
 _ROWS = st.lists(st.lists(st.sampled_from(["a", "b", "c", "[PAD]", "[UNK]", "\u00a0"])))
 
 
-@given(_ROWS, st.integers(0, 3))
-def test_tokens_outside_the_vocabulary_and_reserved_names_get_the_oov_id(rows, skipped):
+@given(st.sampled_from([1, 50]), _ROWS, st.integers(0, 3))
+def test_tokens_outside_the_vocabulary_and_reserved_names_get_the_oov_id(repeats, rows, skipped):
+    rows = rows * repeats
     tokens = pa.array(rows, pa.list_(pa.string()))[skipped:]
     expected = [[IDS.get(token, 1) for token in row] for row in rows[skipped:]]
     assert encode_tokens(tokens, VOCABULARY).to_pylist() == expected
