@@ -33,7 +33,7 @@ def encode_tokens(tokens: Any, vocabulary: Any) -> Any:
     """
     flat = tokens.flatten()
     if len(vocabulary) < len(flat) // _TOKENS_BY_WORD:
-        ids = pc.index_in(flat, value_set=vocabulary).fill_null(OOV_ID).to_numpy()
+        ids = np.asarray(pc.index_in(flat, value_set=vocabulary).fill_null(OOV_ID))
     else:
         ids = _ids_by_distinct_tokens(flat, vocabulary)
     ids = np.maximum(ids, OOV_ID)
@@ -46,7 +46,8 @@ def _ids_by_distinct_tokens(flat: Any, vocabulary: Any) -> npt.NDArray[np.int32]
     places = pc.index_in(vocabulary, value_set=encoded.dictionary)
     ids_of_distinct = np.full(len(encoded.dictionary), OOV_ID, np.int32)
     ids_of_distinct[places.drop_null().to_numpy()] = np.flatnonzero(np.asarray(places.is_valid()))
-    return ids_of_distinct[encoded.indices.to_numpy()]
+    ids: npt.NDArray[np.int32] = ids_of_distinct[encoded.indices.to_numpy()]
+    return ids
 
 
 def truncate(ids: Any, max_length: int, truncating: str) -> Any:
