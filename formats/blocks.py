@@ -54,10 +54,12 @@ VOCABULARY = pa.schema(
     ]
 )
 
-# Examples with token ids, before padding. `order` sorts them.
+# Examples before padding. `token_ids` are packed as they are written, as protobuf's varints, which
+# takes half the room of a list; `length` is how many they are. `order` sorts the examples.
 EXAMPLES = pa.schema(
     [
-        pa.field("token_ids", pa.list_(pa.int32()), nullable=False),
+        pa.field("token_ids", pa.binary(), nullable=False),
+        pa.field("length", pa.int32(), nullable=False),
         pa.field("label", pa.int64()),
         pa.field("order", pa.uint64(), nullable=False),
         pa.field("file", pa.int32(), nullable=False),

@@ -11,10 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from formats.blocks import EXAMPLES
+from formats.dataset.examples import POST, pack_ids
 from formats.dataset.vocabulary import OOV_ID
 from formats.shuffle_order import shuffle_order
-
-POST, PRE = "post", "pre"
 
 # Arrow makes its table of the vocabulary anew for each block. That pays as long as the block has
 # several times as many tokens as the vocabulary has words.
@@ -90,7 +89,8 @@ def encode_block(
         order = np.zeros(block.num_rows, np.uint64)
     else:
         order = shuffle_order(shuffle_seed, files.to_numpy(), offsets.to_numpy())
-    columns = [ids, label_ids.cast(pa.int64()), pa.array(order), files, offsets]
+    lengths = pc.list_value_length(ids)
+    columns = [pack_ids(ids), lengths, label_ids.cast(pa.int64()), pa.array(order), files, offsets]
     return pa.record_batch([*columns, block.column("split")], schema=EXAMPLES)
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from apache_beam.pvalue import AsSingleton
 
 from formats.blocks import EXAMPLES, SPLITS
@@ -17,7 +16,6 @@ from formats.dataset.examples import serialize_examples
 from formats.dataset.manifest import ExampleShard
 from formats.dataset.paths import example_shard_path
 from formats.dataset.tfrecord import RecordWriter
-from formats.encoding import truncate
 from formats.shuffle_order import shard_of
 from transforms.encode_examples import ExampleSpec
 from transforms.progress import StageProgress
@@ -96,21 +94,14 @@ def write_shard(file: FileBeingWritten, block: Any, spec: ExampleSpec) -> int:
 
 def append_examples(writer: RecordWriter, block: Any, spec: ExampleSpec) -> None:
     """Pads and serialises a block of examples, as it is ordered, and appends the records."""
-    ids = truncate(block.column("token_ids"), spec.max_length, spec.truncating)
-    lengths = pc.list_value_length(ids).to_numpy()
-    labels = block.column("label").to_numpy() if spec.labelled else None
     rows_at_a_time = max(1, _BYTES_AT_A_TIME // _example_bytes(spec))
     for first in range(0, block.num_rows, rows_at_a_time):
-        rows = slice(first, first + rows_at_a_time)
-        writer.write(
-            serialize_examples(
-                ids[rows],
-                lengths[rows],
-                None if labels is None else labels[rows],
-                spec.max_length,
-                spec.padding,
-            )
-        )
+        rows = block.slice(first, rows_at_a_time)
+        lengths = rows.column("length").to_numpy()
+        fill = spec.max_length - lengths
+        labels = rows.column("label").to_numpy() if spec.labelled else None
+        records = serialize_examples(rows.column("token_ids"), fill, lengths, labels, spec.padding)
+        writer.write(records)
 
 
 def sort_examples(block: Any) -> Any:

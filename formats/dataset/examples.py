@@ -50,66 +50,74 @@ def example_features(max_length: int, *, labelled: bool) -> dict[str, Feature]:
     return features | ({LABEL: Feature("int64", [])} if labelled else {})
 
 
+def pack_ids(token_ids: Any) -> Any:
+    """Packs lists of token ids as protobuf does: the varints of a list, one after the other.
+
+    Args:
+        token_ids: ``pa.ListArray`` of integers, without nulls; may be a slice.
+
+    Returns:
+        ``pa.BinaryArray`` of its length.
+
+    Raises:
+        ValueError: an id is no integer from 0 to 2**32 - 1.
+    """
+    ids = token_ids.flatten().to_numpy(zero_copy_only=False)
+    _check(TOKEN_IDS, ids)
+    largest = int(ids.max(initial=0))
+    if largest < _END_OF_TABLE:
+        varints = _varint_table(1 << largest.bit_length()).take(pa.array(ids))
+    else:
+        varints = _varints(ids)
+    ends = np.frombuffer(varints.buffers()[1], np.int32)
+    lists = token_ids.offsets.to_numpy()
+    # Those of a list lie side by side, so that only the bounds between the lists are to be told.
+    buffers = [None, pa.py_buffer(ends[lists - lists[0]]), varints.buffers()[2]]
+    return pa.Array.from_buffers(pa.binary(), len(token_ids), buffers)
+
+
 def serialize_examples(
-    token_ids: Any,
+    packed_ids: Any,
+    fill: Integers,
     lengths: Integers,
     labels: Integers | None,
-    max_length: int,
     padding: str = POST,
 ) -> Any:
     """Serialises a block of examples.
 
     Args:
-        token_ids: ``pa.ListArray`` of integers, without nulls; may be a slice. Lists are filled
-            up with the id of [PAD].
+        packed_ids: ``pa.BinaryArray`` [n] of ``pack_ids``.
+        fill: [n], the ids of [PAD] that each example gets besides.
         lengths: [n], the values of the feature ``length``.
         labels: [n]; None for examples without a label.
-        max_length: ids of an example.
-        padding: ``post`` or ``pre``, the end at which shorter lists are filled up.
+        padding: ``post`` or ``pre``, where the ids of [PAD] stand.
 
     Returns:
         ``pa.BinaryArray`` [n].
 
     Raises:
-        ValueError: a number is no integer from 0 to 2**32 - 1, or a list is longer than
-            ``max_length``.
+        ValueError: a number is no integer from 0 to 2**32 - 1.
     """
-    flat = token_ids.flatten().to_numpy(zero_copy_only=False)
+    _check("fill", fill)
     singles = [(LENGTH, lengths)] if labels is None else [(LABEL, labels), (LENGTH, lengths)]
-    for name, values in [(TOKEN_IDS, flat), *singles]:
-        if values.dtype.kind not in "iu":
-            raise ValueError(f"{name}: expected integers, got {values.dtype}")
-        if values.size and not 0 <= values.min() <= values.max() < _END_OF_IDS:
-            raise ValueError(f"{name}: expected numbers from 0 to {_END_OF_IDS - 1}")
-    offsets = token_ids.offsets.to_numpy().astype(np.int64)
-    missing = max_length - np.diff(offsets)
-    if missing.min(initial=0) < 0:
-        raise ValueError(f"{TOKEN_IDS}: expected lists of at most {max_length}")
-
-    packed = _packed_lists(flat, offsets - offsets[0])
-    fill = _by_distinct(missing, lambda ids: bytes([PAD_ID]) * ids)
-    packed_bytes = _byte_lengths(packed) + missing
+    for name, values in singles:
+        _check(name, values)
+    filling = _by_distinct(fill, lambda ids: bytes([PAD_ID]) * ids)
     body = [
         *(_by_distinct(values, partial(_integer_entry, name)) for name, values in singles),
-        _by_distinct(packed_bytes, partial(_entry_head, TOKEN_IDS)),
-        *((packed, fill) if padding == POST else (fill, packed)),
+        _by_distinct(_byte_lengths(packed_ids) + fill, partial(_entry_head, TOKEN_IDS)),
+        *((packed_ids, filling) if padding == POST else (filling, packed_ids)),
     ]
     body_bytes = np.sum([_byte_lengths(part) for part in body], axis=0)
     head = _by_distinct(body_bytes, partial(_field, 1))
     return pc.binary_join_element_wise(head, *body, b"")
 
 
-def _packed_lists(ids: Integers, offsets: npt.NDArray[np.int64]) -> Any:
-    """The varints of each list's ids, one after the other, as a ``pa.BinaryArray``."""
-    largest = int(ids.max(initial=0))
-    if largest < _END_OF_TABLE:
-        varints = _varint_table(1 << largest.bit_length()).take(pa.array(ids))
-    else:
-        varints = _varints(ids)
-    ends = np.frombuffer(varints.buffers()[1], np.int32)[: len(ids) + 1]
-    # Those of a list lie side by side, so that only the bounds between the lists are to be told.
-    buffers = [None, pa.py_buffer(ends[offsets]), varints.buffers()[2]]
-    return pa.Array.from_buffers(pa.binary(), len(offsets) - 1, buffers)
+def _check(name: str, values: Integers) -> None:
+    if values.dtype.kind not in "iu":
+        raise ValueError(f"{name}: expected integers, got {values.dtype}")
+    if values.size and not 0 <= values.min() <= values.max() < _END_OF_IDS:
+        raise ValueError(f"{name}: expected numbers from 0 to {_END_OF_IDS - 1}")
 
 
 @lru_cache(maxsize=2)

@@ -49,6 +49,15 @@ def _block(labels: list[str | None]) -> pa.RecordBatch:
     return pa.record_batch(columns, schema=TOKENS)
 
 
+def test_ids_are_cut_and_packed():
+    block = _block(["x"] * 3).set_column(
+        0, TOKENS.field("tokens"), pa.array([["a", "b", "c"], [], ["b"]])
+    )
+    encoded = encode_block(block, VOCABULARY, ["x"], max_length=2, truncating="pre", shuffle_seed=0)
+    assert encoded.column("token_ids").to_pylist() == [b"\x02\x01", b"", b"\x02"]
+    assert encoded.column("length").to_pylist() == [2, 0, 1]
+
+
 @pytest.mark.parametrize(
     ("labels", "names", "expected"),
     [(["neg", "pos", "neg"], ["neg", "pos"], [0, 1, 0]), ([None, None], [], [None, None])],

@@ -20,7 +20,7 @@ from formats.dataset.embedding_matrix import (
     read_shard,
     write_shard,
 )
-from formats.dataset.examples import parse_examples, serialize_examples
+from formats.dataset.examples import pack_ids, parse_examples, serialize_examples
 from formats.dataset.manifest import parse_manifest, published_files
 from formats.dataset.paths import safe_path
 from formats.dataset.rejects import read_rejects, write_rejects
@@ -184,11 +184,11 @@ def _manifests() -> list[bytes]:
 
 
 def _examples() -> list[bytes]:
-    ids = pa.array([[2, 3], [1, 300, 70000, 2**31, 5]])
-    lengths = np.array([2, 5])
+    ids = pack_ids(pa.array([[2, 3], [1, 300, 70000, 2**31, 5]]))
+    fill, lengths = np.array([3, 0]), np.array([2, 5])
     return [
-        *serialize_examples(ids, lengths, np.array([0, 1]), 5).to_pylist(),
-        *serialize_examples(ids, lengths, None, 5).to_pylist(),
+        *serialize_examples(ids, fill, lengths, np.array([0, 1])).to_pylist(),
+        *serialize_examples(ids, fill, lengths, None).to_pylist(),
     ]
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from formats.dataset.coverage import measure_coverage
 from formats.dataset.embedding_matrix import MATRIX_FORMATS, NPY, PARQUET, SAFETENSORS, write_shard
-from formats.dataset.examples import example_features, serialize_examples
+from formats.dataset.examples import example_features, pack_ids, serialize_examples
 from formats.dataset.manifest import (
     Embeddings,
     EmbeddingShard,
@@ -97,8 +97,9 @@ def _dataset(format: str) -> dict[str, bytes]:
     write_vocabulary_table(files[_TABLE], table)
     write_shard(files[_SHARD], format, matrix, 0, _TOKENS)
     with RecordWriter(files[_EXAMPLES], NONE) as writer:
-        ids = pa.array([[2, 3], [4, 1, 2]])
-        writer.write(serialize_examples(ids, np.array([2, 3]), np.array([0, 1]), 3))
+        ids = pack_ids(pa.array([[2, 3], [4, 1, 2]]))
+        fill, lengths, labels = np.array([1, 0]), np.array([2, 3]), np.array([0, 1])
+        writer.write(serialize_examples(ids, fill, lengths, labels))
     files[_REJECTS].write(b'{"file": "c", "offset": 3, "reason": "no text", "excerpt": ""}\n')
     dataset = {name: file.getvalue() for name, file in files.items()}
     dataset[_MANIFEST] = dataset[_KEPT] = _manifest(dataset, table, format).to_json()

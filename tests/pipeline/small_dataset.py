@@ -21,7 +21,7 @@ from formats.dataset import manifest as m
 from formats.dataset import paths
 from formats.dataset.coverage import measure_coverage
 from formats.dataset.embedding_matrix import shard_bounds, write_shard
-from formats.dataset.examples import PRE, example_features, serialize_examples
+from formats.dataset.examples import PRE, example_features, pack_ids, serialize_examples
 from formats.dataset.rejects import write_rejects
 from formats.dataset.tfrecord import RecordWriter
 from formats.dataset.vocabulary import (
@@ -156,7 +156,8 @@ def _put_examples(parts: Parts, put: Put) -> m.Examples:
         row[MAX_LENGTH - len(ids) if parts.padding == PRE else 0 :][: len(ids)] = ids
     parts.change_rows(rows, lengths)
     labels = None if parts.labels is None else np.array(parts.labels)
-    records = serialize_examples(pa.array([*rows]), lengths, labels, MAX_LENGTH)
+    packed = pack_ids(pa.array([*rows]))
+    records = serialize_examples(packed, np.zeros_like(lengths), lengths, labels)
     for split, own in {"train": records, "test": records[:1], "validation": records[:0]}.items():
         shards = []
         for shard in range(SHARDS):

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from formats.dataset import manifest as m
 from formats.dataset.embedding_matrix import shard_bounds, write_shard
-from formats.dataset.examples import serialize_examples
+from formats.dataset.examples import pack_ids, serialize_examples
 from formats.dataset.tfrecord import RecordWriter
 from formats.dataset.vocabulary import (
     OOV_ID,
@@ -85,10 +85,10 @@ def publish(
     for number, (split, examples) in enumerate((SPLITS if splits is None else splits).items()):
         ids, lengths, labels = corpus(examples, classes, max_length, padding, number)
         records = serialize_examples(
-            pa.array([*ids], pa.list_(pa.int64())),
+            pack_ids(pa.array([*ids], pa.list_(pa.int64()))),
+            np.zeros_like(lengths),
             lengths,
             labels if labelled else None,
-            max_length,
         )
         shards = []
         for shard in range(2):

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from formats.dataset.examples import (
     POST,
     example_features,
+    pack_ids,
     parse_examples,
     serialize_examples,
 )
@@ -52,9 +54,10 @@ class Block(NamedTuple):
 
         ids = pa.array(self.ids, pa.list_(pa.int64()))[self.cut :]
         labels = None if self.labels is None else column(self.labels)
-        records = serialize_examples(
-            ids, column(self.lengths), labels, self.max_length, self.padding
-        )
+        packed = pack_ids(ids)
+        packed.validate(full=True)
+        fill = self.max_length - pc.list_value_length(ids).to_numpy()
+        records = serialize_examples(packed, fill, column(self.lengths), labels, self.padding)
         records.validate(full=True)
         return list(records.to_pylist())
 
@@ -65,7 +68,8 @@ def padded(row: list[int], max_length: int, padding: str) -> list[int]:
 
 
 def serialized(ids: Any, lengths: Any, labels: Any) -> list[bytes]:
-    return list(serialize_examples(ids, lengths, labels, MAX_LENGTH).to_pylist())
+    fill = MAX_LENGTH - pc.list_value_length(ids).to_numpy()
+    return list(serialize_examples(pack_ids(ids), fill, lengths, labels).to_pylist())
 
 
 def test_golden_bytes() -> None:
@@ -140,9 +144,11 @@ def test_a_block_is_the_same_bytes_however_it_is_cut() -> None:
     rng = np.random.default_rng(0)
     lengths = rng.integers(0, 50, 3000)
     ids = pa.array([rng.integers(0, 1 << 20, length) for length in lengths])
-    whole = serialize_examples(ids, lengths, None, 50)
+    packed = pack_ids(ids)
+    whole = serialize_examples(packed, 50 - lengths, lengths, None)
     cuts = [slice(start, start + 7) for start in range(0, 3000, 7)]
-    parts = [serialize_examples(ids[cut], lengths[cut], None, 50) for cut in cuts]
+    assert packed.equals(pa.concat_arrays([pack_ids(ids[cut]) for cut in cuts]))
+    parts = [serialize_examples(packed[cut], 50 - lengths[cut], lengths[cut], None) for cut in cuts]
     assert whole.equals(pa.concat_arrays(parts))
 
 
@@ -155,9 +161,9 @@ def test_what_is_no_id_is_not_written(column: int, wrong: float) -> None:
         serialized(*block)
 
 
-def test_lists_that_are_too_long_are_not_written() -> None:
-    with pytest.raises(ValueError, match="token_ids: expected lists of at most 2"):
-        serialize_examples(IDS, LENGTHS, LABELS, 2)
+def test_lists_that_are_longer_than_an_example_are_not_written() -> None:
+    with pytest.raises(ValueError, match="fill: expected numbers from 0"):
+        serialize_examples(pack_ids(IDS), 2 - LENGTHS, LENGTHS, LABELS)
 
 
 def test_features_of_the_manifest() -> None:
