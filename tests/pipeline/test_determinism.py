@@ -202,13 +202,13 @@ def test_neither_the_hash_seed_nor_the_time_nor_the_place_change_a_byte(
 # Philox (its compatibility policy, NEP 19, permits that). The manifest and vocabulary.parquet are
 # left out, since they name the versions of the packages. First 40 digits of the SHA-256.
 GOLDEN = {
-    "embeddings-00000-of-00002.npy": "5ea1a24c8a536caf55df433d4ceee1843798819c",
-    "embeddings-00001-of-00002.npy": "ab8ba0d1de17933608dea75a0a43ca76ba6cfa16",
+    "embeddings-00000-of-00002.npy": "89019437b718394d61ea7862eeef9c3736e63b12",
+    "embeddings-00001-of-00002.npy": "da04bc99973094b2338f36cd4990d040561ef86a",
     "rejects-00000-of-00001.jsonl": "902da0cbd09af6e22997b3d5707b7655432b4781",
-    "test-00000-of-00001.tfrecord": "2afc362ce451bd614134797f8cb6cea1a7083613",
-    "train-00000-of-00001.tfrecord": "654b790c9535e686baa7dbd39a6853d7487308af",
-    "validation-00000-of-00001.tfrecord": "b8234a56d2ca0e20f0f49b4a525159b8daa5d247",
-    "vocabulary.txt": "966d1e69dd1d1cd87afe2debdf1cf2727a2619aa",
+    "test-00000-of-00001.tfrecord": "c8a7e3ce5abc31774d95b7f96bf31e6f4416d19f",
+    "train-00000-of-00001.tfrecord": "6d131828a51fae65cf6203d8a09b39e66159973f",
+    "validation-00000-of-00001.tfrecord": "3ad53737ce9133aad30474832a8ebfaab26f0858",
+    "vocabulary.txt": "b1871157e30f7b695e76dd8d8305f044a4475192",
 }
 ROWS = [
     "text\tlabel",
