@@ -55,10 +55,11 @@ VOCABULARY = pa.schema(
 )
 
 # Examples before padding. `token_ids` are packed as they are written, as protobuf's varints, which
-# takes half the room of a list; `length` is how many they are. `order` sorts the examples.
+# takes half the room of a list; those of a shard may be more than 2 GiB. `length` is how many they
+# are. `order` sorts the examples.
 EXAMPLES = pa.schema(
     [
-        pa.field("token_ids", pa.binary(), nullable=False),
+        pa.field("token_ids", pa.large_binary(), nullable=False),
         pa.field("length", pa.int32(), nullable=False),
         pa.field("label", pa.int64()),
         pa.field("order", pa.uint64(), nullable=False),

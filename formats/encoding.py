@@ -89,9 +89,16 @@ def encode_block(
         order = np.zeros(block.num_rows, np.uint64)
     else:
         order = shuffle_order(shuffle_seed, files.to_numpy(), offsets.to_numpy())
-    lengths = pc.list_value_length(ids)
-    columns = [pack_ids(ids), lengths, label_ids.cast(pa.int64()), pa.array(order), files, offsets]
-    return pa.record_batch([*columns, block.column("split")], schema=EXAMPLES)
+    columns = [
+        pack_ids(ids).cast(pa.large_binary()),
+        pc.list_value_length(ids),
+        label_ids.cast(pa.int64()),
+        pa.array(order),
+        files,
+        offsets,
+        block.column("split"),
+    ]
+    return pa.record_batch(columns, schema=EXAMPLES)
 
 
 def _offsets(lists: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import apache_beam as beam
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from apache_beam.pvalue import AsSingleton
 
@@ -88,26 +89,30 @@ def write_shard(file: FileBeingWritten, block: Any, spec: ExampleSpec) -> int:
         The number of examples.
     """
     with RecordWriter(file.stream, spec.compression) as writer:
-        append_examples(writer, sort_examples(block), spec)
+        append_examples(writer, block, sort_examples(block), spec)
     return int(block.num_rows)
 
 
-def append_examples(writer: RecordWriter, block: Any, spec: ExampleSpec) -> None:
-    """Pads and serialises a block of examples, as it is ordered, and appends the records."""
+def append_examples(
+    writer: RecordWriter, block: Any, places: npt.NDArray[np.int64], spec: ExampleSpec
+) -> None:
+    """Pads and serialises the examples in some places of a block, and appends the records."""
     rows_at_a_time = max(1, _BYTES_AT_A_TIME // _example_bytes(spec))
-    for first in range(0, block.num_rows, rows_at_a_time):
-        rows = block.slice(first, rows_at_a_time)
+    for first in range(0, len(places), rows_at_a_time):
+        # Taken only now, all of them could be too many for 32-bit offsets.
+        rows = block.take(pa.array(places[first : first + rows_at_a_time]))
+        packed_ids = rows.column("token_ids").cast(pa.binary())
         lengths = rows.column("length").to_numpy()
         fill = spec.max_length - lengths
         labels = rows.column("label").to_numpy() if spec.labelled else None
-        records = serialize_examples(rows.column("token_ids"), fill, lengths, labels, spec.padding)
+        records = serialize_examples(packed_ids, fill, lengths, labels, spec.padding)
         writer.write(records)
 
 
-def sort_examples(block: Any) -> Any:
-    """Sorts examples by their order; should two be equal, by their place in the corpus."""
+def sort_examples(block: Any) -> npt.NDArray[np.int64]:
+    """Places of examples in their order; should two be equal, by their place in the corpus."""
     keys = [block.column(name).to_numpy() for name in ("offset", "file", "order")]
-    return block.take(pa.array(np.lexsort(keys)))
+    return np.lexsort(keys)
 
 
 def _split(

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
-import pyarrow.compute as pc
+import numpy as np
 from apache_beam.pvalue import AsSingleton
 
 from formats.blocks import SPLITS, UNASSIGNED_SPLIT
@@ -163,9 +163,9 @@ class _OpenShard:
 
     def append(self, examples: Any, spec: ExampleSpec) -> None:
         """Appends those of the examples that are of the shard's split."""
-        own = examples.filter(pc.equal(examples.column("split"), self.split))
-        append_examples(self._writer, own, spec)
-        self._examples += own.num_rows
+        own = np.flatnonzero(examples.column("split").to_numpy() == self.split)
+        append_examples(self._writer, examples, own, spec)
+        self._examples += len(own)
 
     def written(self) -> ExampleShard:
         """What the manifest says of the shard, once it is closed."""
