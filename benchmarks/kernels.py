@@ -27,7 +27,7 @@ from formats.corpus.plan import CorpusFile, plan_corpus
 from formats.corpus.ranges import TEXT
 from formats.corpus.read import read_range as read_corpus_range
 from formats.counts import complete_vocabulary, merge_counts, order_counts
-from formats.dataset.examples import POST, pad_sequences, serialize_examples
+from formats.dataset.examples import POST, pack_ids, serialize_examples
 from formats.dataset.tfrecord import GZIP, NONE, RecordWriter
 from formats.dataset.vocabulary import read_vocabulary_text, write_vocabulary_text
 from formats.encoding import encode_block, encode_tokens, truncate
@@ -84,7 +84,8 @@ def corpus(path: str, max_tokens: str, length: str, output: str) -> float:
                 encoded = encode_block(
                     block, tokens, [], max_length=int(length), truncating=POST, shuffle_seed=None
                 )
-                _append(writer, encoded.column("token_ids"), int(length))
+                packed = encoded.column("token_ids").cast(pa.binary())
+                _append(writer, packed, encoded.column("length"), int(length))
     return seconds()
 
 
@@ -94,7 +95,8 @@ def examples(path: str, vocabulary: str, length: str, output: str) -> float:
     blocks = [block.column("tokens") for block in _token_blocks(path)]
     with _timed() as seconds, _records(f"{output}/train.tfrecord", NONE) as writer:
         for block in blocks:
-            _append(writer, truncate(encode_tokens(block, tokens), int(length), POST), int(length))
+            ids = truncate(encode_tokens(block, tokens), int(length), POST)
+            _append(writer, pack_ids(ids), pc.list_value_length(ids), int(length))
     return seconds()
 
 
@@ -115,10 +117,11 @@ def _token_blocks(path: str) -> Iterator[Any]:
             yield tokenize_block(block.rows, tokenize_basic, {})
 
 
-def _append(writer: RecordWriter, ids: Any, length: int) -> None:
-    for first in range(0, len(ids), _ROWS_AT_A_TIME):
-        rows, lengths = pad_sequences(ids.slice(first, _ROWS_AT_A_TIME), length)
-        writer.write(serialize_examples(rows, lengths, None))
+def _append(writer: RecordWriter, packed_ids: Any, lengths: Any, length: int) -> None:
+    for first in range(0, len(packed_ids), _ROWS_AT_A_TIME):
+        packed = packed_ids.slice(first, _ROWS_AT_A_TIME)
+        kept = lengths.slice(first, _ROWS_AT_A_TIME).to_numpy()
+        writer.write(serialize_examples(packed, length - kept, kept, None))
 
 
 @contextlib.contextmanager
