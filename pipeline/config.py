@@ -7,6 +7,8 @@ from typing import Any
 
 from formats.blocks import SPLITS
 
+_CORPUS_RANGE, _ORDERED_RANGE, _VECTOR_RANGE = 8 << 20, 32 << 20, 64 << 20
+
 
 @dataclasses.dataclass(frozen=True)
 class BuildConfig:
@@ -49,7 +51,18 @@ class BuildConfig:
     shuffle_seed: int | None = 0
     max_reject_fraction: tuple[float, float] = (0.01, 0.0)
     run_id: str | None = None
-    range_bytes: int = 32 << 20
+    range_bytes: int | None = None
+
+    @property
+    def corpus_range_bytes(self) -> int:
+        """About how many bytes of the corpus are read as one piece of work."""
+        # Small, so that workers end together, unless each gives a file.
+        return self.range_bytes or (_ORDERED_RANGE if self.shuffle_seed is None else _CORPUS_RANGE)
+
+    @property
+    def vector_range_bytes(self) -> int:
+        """The same of a vector file, where a byte is less work."""
+        return self.range_bytes or _VECTOR_RANGE
 
     def published(self) -> dict[str, Any]:
         """The configuration as the manifest keeps it: what a rebuild needs to get the same."""

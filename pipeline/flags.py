@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -31,6 +31,8 @@ else:
 _COMMA_SEPARATED = ("vocabulary_splits", "fallback", "max_reject_fraction", "oov")
 # These concern how the command is called, and mean nothing in a file.
 _LINE_ONLY = ("config", "help", "verbose")
+
+_View = TypeVar("_View", bound=PipelineOptions)
 
 
 class FlagParser(argparse.ArgumentParser):
@@ -213,6 +215,20 @@ def _hint(flag: str, known: Iterable[str], parser: FlagParser) -> str:
     return f"; did you mean {close[0]}?" if close else f"; see {parser.prog} --help"
 
 
+class _ViewedOptions(PipelineOptions):
+    """Beam's options, with the views kept that are made of them.
+
+    A view parses all flags, and Beam asks for hundreds while a graph is made and run.
+    """
+
+    def view_as(self, cls: type[_View]) -> _View:
+        views = self.__dict__.setdefault("_views", {})
+        if cls not in views:
+            views[cls] = super().view_as(cls)
+        view: _View = views[cls]
+        return view
+
+
 def _beam_options(arguments: list[str], parser: FlagParser) -> PipelineOptions:
     """Beam's own flags; one that Beam does not know either is an error, not a warning."""
     beam_parser = _beam_parser(parser.prog)
@@ -222,7 +238,7 @@ def _beam_options(arguments: list[str], parser: FlagParser) -> PipelineOptions:
         hint = _hint(flag, [*_actions(parser), *_actions(beam_parser)], parser)
         kind = "flag" if flag.startswith("-") else "argument"
         raise UsageError(f"unknown {kind} {flag}{hint}")
-    return PipelineOptions(arguments)
+    return _ViewedOptions(arguments)
 
 
 def _beam_parser(prog: str) -> FlagParser:

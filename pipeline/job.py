@@ -29,9 +29,6 @@ from transforms.write_matrix import WriteEmbeddingMatrix
 from transforms.write_rejects import WriteRejects
 from transforms.write_vocabulary import WriteVocabulary
 
-# Passing over vectors is less work for a byte than tokenising a corpus.
-_VECTOR_RANGES = 2
-
 
 def add_build(pipeline: beam.Pipeline, config: BuildConfig, plan: Plan, draft: Draft) -> None:
     """Adds the whole job to a pipeline.
@@ -66,7 +63,7 @@ def add_build(pipeline: beam.Pipeline, config: BuildConfig, plan: Plan, draft: D
     unk_tokens = UNK_TOKENS if config.unk_token is None else [config.unk_token]
     joined = vocabulary | JoinVectors(
         plan.sources,
-        _VECTOR_RANGES * config.range_bytes,
+        config.vector_range_bytes,
         config.max_reject_fraction[1],
         config.fallback,
         unk_tokens,

@@ -137,7 +137,7 @@ def _plan_corpora(config: BuildConfig) -> CorpusPlan:
             label_column=config.label_column,
             split=split,
             first_file=files_before,
-            range_bytes=config.range_bytes,
+            range_bytes=config.corpus_range_bytes,
             open_file=open_file,
         )
         files_before += len(files)

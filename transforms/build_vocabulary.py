@@ -32,8 +32,11 @@ class _CountBundle(beam.DoFn):
         self._rows = 0
 
     def process(self, block: pa.RecordBatch) -> None:
+        tokens = block.column("tokens")
         counted = pc.is_in(block.column("split"), pa.array(self._splits, pa.int8()))
-        counts = pc.value_counts(block.column("tokens").filter(counted).flatten())
+        if not pc.all(counted).as_py():
+            tokens = tokens.filter(counted)
+        counts = pc.value_counts(tokens.flatten())
         self._counts.append(
             pa.record_batch([counts.field("values"), counts.field("counts")], ["token", "count"])
         )

@@ -9,7 +9,7 @@ import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from apache_beam.pvalue import AsSingleton
+from apache_beam.pvalue import AsIter, AsSingleton
 
 from formats.blocks import EXAMPLES, SPLITS
 from formats.dataset.embedding_matrix import default_shards
@@ -58,18 +58,25 @@ class WriteExamples(beam.PTransform[Any, Any]):
 
     def expand(self, examples: Any) -> Any:
         summary, spec = AsSingleton(self._summary), self._spec
-        by_shard = examples | "ByShard" >> beam.FlatMap(_split, summary, spec).with_output_types(
-            tuple[Shard, pa.RecordBatch]
-        )
-        all_shards = self._summary | "AllShards" >> beam.FlatMap(
-            _empty_shards, self._splits, spec
-        ).with_output_types(tuple[Shard, pa.RecordBatch])
-        return (
-            (by_shard, all_shards)
-            | "Flatten" >> beam.Flatten()
+        write = _WriteShard(spec, self._output, self._run_id)
+        written = (
+            examples
+            | "ByShard"
+            >> beam.FlatMap(_split, summary, spec).with_output_types(tuple[Shard, pa.RecordBatch])
             | "Group" >> beam.GroupByKey()
-            | "WriteShards" >> beam.ParDo(_WriteShard(spec, self._output, self._run_id), summary)
+            | "WriteShards" >> beam.ParDo(write, summary)
         )
+        # Apart from the others: an engine would write all of them down once more to add these.
+        empty = (
+            examples.pipeline
+            | "Once" >> beam.Impulse()
+            | "EmptyShards"
+            >> beam.FlatMap(
+                _empty_shards, AsIter(written), summary, self._splits, spec, self._run_id
+            )
+            | "WriteEmptyShards" >> beam.ParDo(write, summary)
+        )
+        return (written, empty) | "AllShards" >> beam.Flatten()
 
 
 def count_shards(split: str, summary: CorpusSummary, spec: ExampleSpec) -> int:
@@ -128,12 +135,24 @@ def _split(
 
 
 def _empty_shards(
-    summary: CorpusSummary, splits: Iterable[str], spec: ExampleSpec
+    _: bytes,
+    written: Iterable[tuple[str, ExampleShard]],
+    summary: CorpusSummary,
+    splits: Iterable[str],
+    spec: ExampleSpec,
+    run_id: str,
 ) -> Iterator[tuple[Shard, Any]]:
     nothing = pa.RecordBatch.from_pylist([], schema=EXAMPLES)
+    there = {shard.path for _, shard in written}
     for split in splits:
-        for shard in range(count_shards(split, summary, spec)):
-            yield (split, shard), nothing
+        shards = count_shards(split, summary, spec)
+        for shard in range(shards):
+            if _path(run_id, (split, shard), shards, spec) not in there:
+                yield (split, shard), [nothing]
+
+
+def _path(run_id: str, shard: Shard, shards: int, spec: ExampleSpec) -> str:
+    return example_shard_path(run_id, *shard, shards, spec.compression)
 
 
 class _WriteShard(beam.DoFn):
@@ -148,7 +167,7 @@ class _WriteShard(beam.DoFn):
     ) -> Iterator[tuple[str, ExampleShard]]:
         (split, shard), blocks = shard_and_blocks
         shards = count_shards(split, summary, self._spec)
-        path = example_shard_path(self._run_id, split, shard, shards, self._spec.compression)
+        path = _path(self._run_id, (split, shard), shards, self._spec)
         with create_file(join(self._output, path)) as file:
             examples = write_shard(file, pa.concat_batches(list(blocks)), self._spec)
         self._progress.add(read=file.size, records=examples)

@@ -128,33 +128,47 @@ class WriteEmbeddingMatrix(beam.PTransform[Any, Any]):
 
     def expand(self, joined: Any) -> WrittenMatrix:
         spec, vocabulary = self._spec, AsSingleton(self._vocabulary)
-        hits = joined.vectors | "ByShard" >> beam.FlatMap(
-            _split, vocabulary, spec
-        ).with_output_types(tuple[int, pa.RecordBatch])
-        # So that a shard none of whose tokens has a vector is written too.
-        all_shards = self._vocabulary | "AllShards" >> beam.FlatMap(
-            _empty_shards, spec
-        ).with_output_types(tuple[int, pa.RecordBatch])
-        shards = (hits, all_shards) | "Flatten" >> beam.Flatten() | "Group" >> beam.GroupByKey()
+        shards = (
+            joined.vectors
+            | "ByShard"
+            >> beam.FlatMap(_split, vocabulary, spec).with_output_types(tuple[int, pa.RecordBatch])
+            | "Group" >> beam.GroupByKey()
+        )
         sources = AsSingleton(joined.sources)
         moments: Any = []
         if any(part.oov in (MEAN, NORMAL) for part in spec.parts):
             moments = AsIter(
                 shards | "SumMatched" >> beam.FlatMap(_sum_shard, vocabulary, sources, spec)
             )
-        written = shards | "WriteShards" >> beam.ParDo(
+        write = beam.ParDo(
             _WriteShard(spec, self._output, self._run_id), vocabulary, sources, moments
         ).with_outputs(_SERVED, main="shards")
-        return WrittenMatrix(written.shards, written[_SERVED])
+        written = shards | "WriteShards" >> write
+        # Those none of whose tokens has a vector. Apart from the others: an engine would write all
+        # of them down once more to add these.
+        empty = (
+            joined.vectors.pipeline
+            | "Once" >> beam.Impulse()
+            | "EmptyShards" >> beam.FlatMap(_empty_shards, AsIter(written.shards), vocabulary, spec)
+            | "WriteEmptyShards" >> write
+        )
+        return WrittenMatrix(
+            (written.shards, empty.shards) | "AllShards" >> beam.Flatten(),
+            (written[_SERVED], empty[_SERVED]) | "AllServed" >> beam.Flatten(),
+        )
 
 
 def _split(block: pa.RecordBatch, vocabulary: Any, spec: MatrixSpec) -> list[tuple[int, Any]]:
     return split_block(block, spec.bounds(vocabulary.num_rows))
 
 
-def _empty_shards(vocabulary: pa.RecordBatch, spec: MatrixSpec) -> Iterator[tuple[int, Any]]:
-    for shard in range(len(spec.bounds(vocabulary.num_rows)) - 1):
-        yield shard, _NO_HITS
+def _empty_shards(
+    _: bytes, written: Iterable[EmbeddingShard], vocabulary: Any, spec: MatrixSpec
+) -> Iterator[tuple[int, list[Any]]]:
+    there = {shard.first_row for shard in written}
+    for shard, first_row in enumerate(spec.bounds(vocabulary.num_rows)[:-1].tolist()):
+        if first_row not in there:
+            yield shard, []
 
 
 class _Shard(NamedTuple):
@@ -176,7 +190,7 @@ def _choose(
     bounds = spec.bounds(vocabulary.num_rows)
     first_row, rows = int(bounds[shard]), int(bounds[shard + 1] - bounds[shard])
     attempts = {source.ordinal: source.attempt for source in sources}
-    found = [block for block in hits if block.num_columns]
+    found = list(hits)
     chosen = [
         choose_rows(of_sources(found, part.sources), first_row, rows, part.dim, attempts)
         for part in spec.parts
@@ -269,6 +283,3 @@ def _served(shard: _Shard, subword: int) -> ServedRows:
         subword,
         dict(duplicates),
     )
-
-
-_NO_HITS = pa.record_batch([], [])

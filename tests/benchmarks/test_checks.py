@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from benchmarks.checks import (
@@ -15,7 +16,7 @@ from benchmarks.checks import (
     check_matrix,
     check_records,
 )
-from formats.dataset.examples import serialize_examples
+from formats.dataset.examples import pack_ids, serialize_examples
 from formats.dataset.tfrecord import NONE, RecordWriter
 from tests.trainer.published import matrix, publish
 
@@ -27,7 +28,10 @@ def encoded(folder: Path, tokens: list[str | None], rows: list[list[int]]) -> En
     file = io.BytesIO()
     ids = np.array(rows)
     with RecordWriter(file, NONE) as writer:
-        writer.write(serialize_examples(ids, np.count_nonzero(ids, axis=1), None))
+        lengths = np.count_nonzero(ids, axis=1)
+        lists = pa.array([row[:length].tolist() for row, length in zip(ids, lengths, strict=True)])
+        fill = ids.shape[1] - lengths
+        writer.write(serialize_examples(pack_ids(lists), fill, lengths, None))
     path = folder / "train.tfrecord"
     path.write_bytes(file.getvalue())
     return Encoded(tokens, 0, [path], NONE, LENGTH)
