@@ -120,9 +120,18 @@ def _given_vocabulary(pipeline: beam.Pipeline, config: BuildConfig) -> Any:
         data = read_file(config.vocabulary)
     except OSError as error:
         raise UsageError(f"--vocabulary {config.vocabulary}: can't be read: {error}") from error
-    tokens = read_vocabulary_text(data, config.vocabulary)
-    listed = pa.record_batch([tokens], ["token"])
-    return pipeline | "GivenVocabulary" >> beam.Create([listed]).with_output_types(pa.RecordBatch)
+    read_vocabulary_text(data, config.vocabulary)
+    # Read again by a worker: a long one would make the graph large, and slow to be sent about.
+    return (
+        pipeline
+        | "GivenVocabulary" >> beam.Impulse()
+        | "ReadVocabulary"
+        >> beam.Map(_read_vocabulary, config.vocabulary).with_output_types(pa.RecordBatch)
+    )
+
+
+def _read_vocabulary(_: bytes, uri: str) -> Any:
+    return pa.record_batch([read_vocabulary_text(read_file(uri), uri)], ["token"])
 
 
 def _vector_tokens(pipeline: beam.Pipeline, config: BuildConfig, plan: Plan) -> Any:

@@ -58,7 +58,9 @@ def joined_block(
     entries = first + np.arange(len(first))
     vector = np.repeat(np.arange(len(kept)), serves)
     rows = pa.array(kept[vector])
-    flat = pa.array(np.ascontiguousarray(vectors[vector]).reshape(-1))
+    if len(vector) != len(kept) or (serves != 1).any():
+        vectors = vectors[vector]
+    flat = pa.array(np.ascontiguousarray(vectors).reshape(-1))
     columns = [
         pa.array(lookup.rows[entries]),
         *(found.column(name).take(rows) for name in ("source", "attempt")),
@@ -101,6 +103,8 @@ def split_block(block: Any, bounds: npt.NDArray[np.int64]) -> list[tuple[int, An
         (shard, block) for each shard that has rows in the block.
     """
     shards = np.searchsorted(bounds, block.column("row").to_numpy(), side="right") - 1
+    if (shards == shards[:1]).all():
+        return [(shard, block) for shard in shards[:1].tolist()]
     return [
         (shard, block.filter(pa.array(shards == shard))) for shard in np.unique(shards).tolist()
     ]
