@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
 import gc
 import logging
 import os
@@ -27,6 +28,7 @@ embprep COMMAND --help explains a command."""
 
 def command() -> int:
     """Runs the command line as a process of its own; gives its exit code."""
+    _keep_freed_memory()
     # Libraries and the graph of a job make hundreds of thousands of objects that stay. To look
     # through them for garbage, now and again and once more at the end, takes a sixth of the time
     # of a small build.
@@ -35,6 +37,19 @@ def command() -> int:
         return main()
     finally:
         gc.freeze()
+
+
+def _keep_freed_memory() -> None:
+    """Tells glibc to keep some freed memory for blocks to come.
+
+    By itself it gives blocks of more than 128 KiB back to the system, which clears each of their
+    pages when it gives them out again: up to a fifth of the time of a build that moves a lot.
+    """
+    mmap_threshold, trim_threshold = -3, -1  # of mallopt(3)
+    with contextlib.suppress(AttributeError, OSError):  # another C library
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(mmap_threshold, 64 << 20)
+        mallopt(trim_threshold, 256 << 20)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -197,20 +197,23 @@ class _Walk:
             limit: the first byte that makes the record behind it one of the next range.
         """
         window = self._window
-        find = window.data.find
-        place, space = self.place - window.offset, self.space - window.offset
+        place = self.place - window.offset
         # All records of a file have a newline behind them, or none has.
         step = 1 + self._vector_bytes + self._newline
         last = self._last_end() - self._vector_bytes - 1
+        # A record belongs before the limit if the space that ends the one before it does.
+        bound = min(last + 1, limit + step, place + self._most * step)
         found: list[int] = []
-        for _ in range(self._most):
-            if space >= limit:
-                break
-            space = find(b" ", place)
-            if space < 0 or space > last:
-                break
-            found.append(space)
-            place = space + step
+        if self.space - window.offset < limit:
+            index, add = window.data.index, found.append
+            # This loop is most of the work of passing over records.
+            with contextlib.suppress(ValueError):
+                while place < bound:
+                    place = index(b" ", place)
+                    add(place)
+                    place += step
+        if found and found[-1] > last:
+            del found[-1]
         token_ends = np.array(found, np.int64)
         newlines = self._newlines_at(token_ends + 1 + self._vector_bytes)
         astray = np.flatnonzero(newlines != self._newline)
