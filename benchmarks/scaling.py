@@ -86,7 +86,7 @@ def join_points(setting: Setting) -> list[Point]:
     return points
 
 
-def corpus_points(setting: Setting) -> list[Point]:
+def corpus_points(setting: Setting, *flags_of_all: str) -> list[Point]:
     """Vocabulary and examples of corpora of growing size, in millions of lines."""
     vectors = data.glove_text(setting.data, 2_000, 50)
     points = []
@@ -94,9 +94,14 @@ def corpus_points(setting: Setting) -> list[Point]:
         lines = setting.count(full)
         corpus = data.corpus_text(setting.data, lines)
         flags = ["--corpus", f"train={corpus}", "--vectors", f"{vectors}"]
-        flags += ["--max_tokens", f"{MAX_TOKENS}", "--max_length", f"{LENGTH}"]
+        flags += ["--max_tokens", f"{MAX_TOKENS}", "--max_length", f"{LENGTH}", *flags_of_all]
         points.append(Point(lines / 1e6, corpus, flags))
     return points
+
+
+def in_order_points(setting: Setting) -> list[Point]:
+    """The same without the shuffle, for which the local engine keeps all examples in memory."""
+    return corpus_points(setting, "--shuffle_seed", "none")
 
 
 def measure_points(
@@ -164,7 +169,7 @@ def _series(name: str, sizes: Sequence[float], runs: Sequence[Runs]) -> dict[str
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measures both jobs, prints the fits, writes scaling.json and the plots."""
+    """Measures the jobs, prints the fits, writes scaling.json and the plots."""
     flags = _parse(arguments)
     setting = Setting(flags.data.resolve(), flags.scale)
     output = setting.work("scaling", "embprep")
@@ -172,7 +177,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tokens = setting.count(_TOKENS)
     for name, title, unit, make_points in (
         ("join", f"{tokens:,} tokens joined to GloVe text of {DIM} dimensions", "GB", join_points),
-        ("corpus", "Vocabulary and examples of a corpus", "million lines", corpus_points),
+        ("corpus", "Vocabulary and shuffled examples of a corpus", "million lines", corpus_points),
+        ("corpus-in-order", "The same in the order of the input", "million lines", in_order_points),
     ):
         print(name, flush=True)
         points = make_points(setting)
@@ -207,7 +213,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--workers", type=_numbers, default=[1, 2], metavar="N[,N...]",
-        help="numbers of worker processes; 1,2")  # fmt: skip
+        help="numbers of workers; 1,2")  # fmt: skip
     add("--rounds", type=int, default=5, help="measured builds of each; 5")
     add("--warmups", type=int, default=1, help="builds before them that do not count; 1")
     add("--scale", type=float, default=1.0, help="what the sizes are multiplied by; 1")
@@ -216,7 +222,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--results", type=Path, default=Path("benchmarks"), metavar="FOLDER",
         help="where scaling.json is written; benchmarks")  # fmt: skip
     add("--plots", type=Path, default=Path("docs"), metavar="FOLDER",
-        help="where scaling-join.svg and scaling-corpus.svg are written; docs")  # fmt: skip
+        help="where the plots are written, as scaling-JOB.svg; docs")  # fmt: skip
     return parser.parse_args(arguments)
 
 
