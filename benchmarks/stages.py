@@ -25,18 +25,18 @@ def main(flags: Sequence[str]) -> int:
     from pipeline.main import main as embprep
 
     seconds: dict[str, float] = defaultdict(float)
-    vars_of_runner: Any = FnApiRunner
-    vars_of_runner._execute_bundle = _timed(FnApiRunner._execute_bundle, seconds)
+    runner: Any = FnApiRunner
+    runner._execute_bundle = _timed(FnApiRunner._execute_bundle, seconds)
     code = embprep(["build", *flags, "--direct_num_workers=1"])
     whole = _seconds_since_start()
     rest = whole - sum(seconds.values())
     print(f"\n{'seconds':>8}  {'share':>5}  stage")
-    for stage, took in [
-        *sorted(seconds.items(), key=lambda item: -item[1]),
-        ("imports, making the graph, the rest", rest),
-    ]:
-        if took >= _LEAST_SHARE * whole:
-            print(f"{took:8.2f}  {took / whole:5.0%}  {stage}")
+    large = {stage: took for stage, took in seconds.items() if took >= _LEAST_SHARE * whole}
+    rows = sorted(large.items(), key=lambda item: -item[1])
+    rows.append(("smaller stages", sum(seconds.values()) - sum(large.values())))
+    rows.append(("imports, making the graph, the rest", rest))
+    for stage, took in rows:
+        print(f"{took:8.2f}  {took / whole:5.0%}  {stage}")
     print(f"{whole:8.2f}  {1:5.0%}  the whole process")
     return code
 

@@ -58,7 +58,7 @@ def test_the_same_results_are_plotted_to_the_same_bytes(tmp_path: Path) -> None:
     assert b"<dc:date>" not in first.read_bytes()
 
 
-def test_both_jobs_are_run_with_each_number_of_workers(tmp_path: Path, monkeypatch) -> None:
+def test_all_jobs_are_run_with_each_number_of_workers(tmp_path: Path, monkeypatch) -> None:
     commands = []
 
     def run(command: list[str]) -> Measured:
@@ -76,5 +76,5 @@ def test_both_jobs_are_run_with_each_number_of_workers(tmp_path: Path, monkeypat
     # The second round follows the first one through all sizes.
     assert jobs["join"]["builds"][0]["seconds"][0] == [2.0, 10.0]
     assert {path.name for path in tmp_path.glob("*.svg")} == {
-        "scaling-corpus.svg", "scaling-join.svg",
+        "scaling-corpus.svg", "scaling-corpus-in-order.svg", "scaling-join.svg",
     }  # fmt: skip

@@ -226,6 +226,16 @@ def test_flags_of_beam_are_let_through() -> None:
     assert options.view_as(DirectOptions).direct_num_workers == 2
 
 
+def test_all_views_of_the_options_have_the_same_values() -> None:
+    _, options = parse_build_flags([*NEEDED, "--direct_num_workers=2"])
+    view = options.view_as(DirectOptions)
+    view.direct_num_workers = 3
+    assert options.view_as(DirectOptions) is view
+    assert view.view_as(DirectOptions).direct_num_workers == 3
+    assert options.view_as(StandardOptions).view_as(DirectOptions).direct_num_workers == 3
+    assert options.get_all_options()["direct_num_workers"] == 3
+
+
 class TestTheFile:
     @pytest.fixture
     def file(self, tmp_path: Path) -> Path:
