@@ -52,7 +52,7 @@ def _timed(execute: Callable[..., Any], seconds: dict[str, float]) -> Callable[.
 
 
 def _name_of(stage: Any) -> str:
-    """The transforms of the job that a stage does the work of, in their order."""
+    """The transforms of the job that a stage does the work of."""
     names = [transform.unique_name.partition("/")[0] for transform in stage.transforms]
     ours = [name for name in names if name and not name.startswith(("ref_", "_", "Flatten"))]
     return ", ".join(dict.fromkeys(ours)) or "others"

@@ -23,4 +23,5 @@ def test_the_shares_of_the_stages_add_up(tmp_path: Path, repository: Path) -> No
     whole = stages.pop("the whole process")
     assert sum(stages.values()) == pytest.approx(whole, abs=0.01 * len(stages))
     assert "imports, making the graph, the rest" in stages
-    assert any("ReadCorpus, Tokenize" in name for name in stages)
+    # Beam fuses them in one order or another.
+    assert any({"ReadCorpus", "Tokenize"} <= set(name.split(", ")) for name in stages)
