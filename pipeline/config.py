@@ -7,7 +7,7 @@ from typing import Any
 
 from formats.blocks import SPLITS
 
-_CORPUS_RANGE, _ORDERED_RANGE, _VECTOR_RANGE = 8 << 20, 32 << 20, 64 << 20
+_CORPUS_RANGE, _ORDERED_RANGE, _VECTOR_RANGE, _MODEL_RANGE = 8 << 20, 32 << 20, 64 << 20, 4 << 30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +63,11 @@ class BuildConfig:
     def vector_range_bytes(self) -> int:
         """The same of a vector file, where a byte is less work."""
         return self.range_bytes or _VECTOR_RANGE
+
+    @property
+    def model_range_bytes(self) -> int:
+        """The same of a fastText model, of which each worker sums up rows for all words."""
+        return self.range_bytes or _MODEL_RANGE
 
     def published(self) -> dict[str, Any]:
         """The configuration as the manifest keeps it: what a rebuild needs to get the same."""

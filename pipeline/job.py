@@ -69,6 +69,7 @@ def add_build(pipeline: beam.Pipeline, config: BuildConfig, plan: Plan, draft: D
         unk_tokens,
         _subword_sources(plan),
         config.unicode_errors,
+        config.model_range_bytes,
     )
     matrix = joined | WriteEmbeddingMatrix(vocabulary, draft.matrix, output, run_id)
     written_vocabulary = vocabulary | WriteVocabulary(

@@ -48,8 +48,8 @@ def _keep_freed_memory() -> None:
     mmap_threshold, trim_threshold = -3, -1  # of mallopt(3)
     with contextlib.suppress(AttributeError, OSError):  # another C library
         mallopt = ctypes.CDLL(None).mallopt
-        mallopt(mmap_threshold, 64 << 20)
-        mallopt(trim_threshold, 256 << 20)
+        mallopt(mmap_threshold, 8 << 20)
+        mallopt(trim_threshold, 32 << 20)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -153,6 +153,9 @@ class JoinVectors(beam.PTransform[Any, Any]):
             they don't know.
         unicode_errors: what is done with tokens of the files that are not UTF-8
             (``formats.vectors.unicode_errors``).
+        model_range_bytes: bytes of a range of a fastText model; as of other files if None. The
+            sums that a worker keeps, and passes on, are as large as all vectors of the
+            vocabulary, whatever it read: few large ranges take less memory.
 
     Raises:
         DataError: in the worker, for a file that is damaged, or has more such rows, or a token
@@ -168,10 +171,12 @@ class JoinVectors(beam.PTransform[Any, Any]):
         unk_tokens: Sequence[str] = (),
         subword: Collection[int] = (),
         unicode_errors: str = SKIP,
+        model_range_bytes: int | None = None,
     ) -> None:
         super().__init__()
         self._sources = list(sources)
         self._range_bytes = range_bytes
+        self._model_range_bytes = model_range_bytes or range_bytes
         self._max_reject_fraction = max_reject_fraction
         self._lookup = SharedLookup(rules, unk_tokens)
         self._subword = subword
@@ -214,7 +219,11 @@ class JoinVectors(beam.PTransform[Any, Any]):
         if all(source.model is None for source in self._sources):
             return [], []
         made = vocabulary | SumSubwords(
-            self._sources, self._range_bytes, self._lookup, self._subword, self._unicode_errors
+            self._sources,
+            self._model_range_bytes,
+            self._lookup,
+            self._subword,
+            self._unicode_errors,
         )
         return [made.vectors], [made.reports]
 
