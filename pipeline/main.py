@@ -43,7 +43,7 @@ def _keep_freed_memory() -> None:
     """Tells glibc to keep some freed memory for blocks to come.
 
     By itself it gives blocks of more than 128 KiB back to the system, which clears each of their
-    pages when it gives them out again: up to a fifth of the time of a build that moves a lot.
+    pages when it gives them out again, which a build that moves many blocks would wait for.
     """
     mmap_threshold, trim_threshold = -3, -1  # of mallopt(3)
     with contextlib.suppress(AttributeError, OSError):  # another C library

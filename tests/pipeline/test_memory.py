@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks.measure import family
 from tests.formats.vectors.fasttext_models import Sample
 
 ROWS, DIM, WORDS = 40_000, 300, 5_000
@@ -37,20 +38,6 @@ def _write_inputs(folder: Path) -> tuple[Path, Path]:
     return corpus, path
 
 
-def _family(process: int) -> list[int]:
-    """A process and all that it started, as far as they live."""
-    parents = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-    family = [process]
-    for member in family:
-        family += [child for child, parent in parents.items() if parent == member]
-    return family
-
-
 def _peak_mb(process: int) -> float:
     try:
         status = Path(f"/proc/{process}/status").read_text()
@@ -69,7 +56,7 @@ def _peaks(repository: Path, *arguments: str) -> list[float]:
     )
     peaks: dict[int, float] = {}
     while build.poll() is None:
-        for process in _family(build.pid):
+        for process in family(build.pid):
             peaks[process] = max(peaks.get(process, 0.0), _peak_mb(process))
         time.sleep(0.05)
     assert build.returncode == 0
