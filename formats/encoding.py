@@ -15,6 +15,10 @@ from formats.dataset.vocabulary import OOV_ID
 from formats.shuffle_order import shuffle_order
 from formats.token_index import TokenIndex
 
+# Arrow makes a table of the vocabulary for each block. That pays as long as the block has several
+# times as many tokens as the vocabulary has words.
+_TOKENS_BY_WORD = 4
+
 
 def encode_tokens(tokens: Any, vocabulary: TokenIndex) -> Any:
     """Ids of tokens; those that are not in the vocabulary, [PAD] and [UNK] get the OOV id.
@@ -26,9 +30,14 @@ def encode_tokens(tokens: Any, vocabulary: TokenIndex) -> Any:
     Returns:
         ``pa.ListArray`` of int32, of the same shape.
     """
-    encoded = tokens.flatten().dictionary_encode()
-    ids = np.maximum(vocabulary.find(encoded.dictionary), OOV_ID)[encoded.indices.to_numpy()]
-    return pa.ListArray.from_arrays(_offsets(tokens), pa.array(ids))
+    flat = tokens.flatten()
+    if len(vocabulary.tokens) < len(flat) // _TOKENS_BY_WORD:
+        ids = np.asarray(pc.index_in(flat, value_set=vocabulary.tokens).fill_null(OOV_ID))
+    else:
+        encoded = flat.dictionary_encode()
+        ids = vocabulary.find(encoded.dictionary)[encoded.indices.to_numpy()]
+    ids = np.maximum(ids, OOV_ID)
+    return pa.ListArray.from_arrays(_offsets(tokens), pa.array(ids, pa.int32()))
 
 
 def truncate(ids: Any, max_length: int, truncating: str) -> Any:
