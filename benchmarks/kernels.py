@@ -31,13 +31,16 @@ from formats.dataset.examples import POST, pack_ids, serialize_examples
 from formats.dataset.tfrecord import GZIP, NONE, RecordWriter
 from formats.dataset.vocabulary import read_vocabulary_text, write_vocabulary_text
 from formats.encoding import encode_block, encode_tokens, truncate
+from formats.token_index import TokenIndex
 from formats.tokenized import tokenize_block
 from formats.tokenizers import tokenize_basic
-from formats.vectors.forms import EXACT, UNK_TOKENS, make_lookup
-from formats.vectors.hits import find_rows, parse_vectors
+from formats.vectors.forms import EXACT, UNK_TOKENS
 from formats.vectors.joined import choose_rows, joined_block
+from formats.vectors.lookup import make_lookup
+from formats.vectors.parse_vectors import parse_vectors
 from formats.vectors.records import RangeReport, RowBlock
 from formats.vectors.source import VectorSource, cut_ranges, open_source, read_range
+from formats.vectors.wanted_rows import WantedTokens, find_rows
 
 # As the job has them.
 _RANGE_BYTES = 32 << 20
@@ -52,7 +55,7 @@ def join(vectors: str, vocabulary: str, output: str) -> float:
         source = open_source(0, vectors, os.path.getsize(vectors), _open)
         kind, dim = source.layout.kind, source.layout.dim
         joined = []
-        for found in find_rows(_rows(source), lookup.forms, lookup.sieve, 0, 0):
+        for found in find_rows(_rows(source), WantedTokens(lookup), 0, 0):
             parsed = parse_vectors(found, kind, dim)
             joined.append(joined_block(found, parsed.kept, parsed.vectors, lookup))
         rows = choose_rows(joined, 0, len(tokens), dim, {0: 0})
@@ -80,9 +83,10 @@ def corpus(path: str, max_tokens: str, length: str, output: str) -> float:
         tokens = complete_vocabulary(ordered, pa.array([], pa.string()), merged).column("token")
         Path(output, "vocabulary.txt").write_bytes(write_vocabulary_text(tokens))
         with _records(f"{output}/train.tfrecord.gz", GZIP) as writer:
+            index = TokenIndex(tokens)
             for block in _token_blocks(path):
                 encoded = encode_block(
-                    block, tokens, [], max_length=int(length), truncating=POST, shuffle_seed=None
+                    block, index, [], max_length=int(length), truncating=POST, shuffle_seed=None
                 )
                 packed = encoded.column("token_ids").cast(pa.binary())
                 _append(writer, packed, encoded.column("length"), int(length))
@@ -94,8 +98,9 @@ def examples(path: str, vocabulary: str, length: str, output: str) -> float:
     tokens = read_vocabulary_text(Path(vocabulary).read_bytes(), vocabulary)
     blocks = [block.column("tokens") for block in _token_blocks(path)]
     with _timed() as seconds, _records(f"{output}/train.tfrecord", NONE) as writer:
+        index = TokenIndex(tokens)
         for block in blocks:
-            ids = truncate(encode_tokens(block, tokens), int(length), POST)
+            ids = truncate(encode_tokens(block, index), int(length), POST)
             _append(writer, pack_ids(ids), pc.list_value_length(ids), int(length))
     return seconds()
 

@@ -45,6 +45,27 @@ def order_counts(counts: Any, min_count: int, max_tokens: int | None) -> Any:
     return counts.take(order)
 
 
+def cut_counts(counts: Any, min_count: int, max_tokens: int | None, more_tokens: Any) -> Any:
+    """Those of merged counts that the vocabulary may need, in any order.
+
+    The counts may be only a part of all, that of some tokens: what all of them are ordered and
+    cut to is the same with each part cut before.
+
+    Args:
+        counts: merged counts.
+        min_count: rarer tokens stay out.
+        max_tokens: size of the vocabulary with [PAD] and [UNK] counted; None for no limit.
+        more_tokens: ``pa.StringArray``; their counts are kept too.
+    """
+    kept = order_counts(counts, min_count, max_tokens)
+    if not len(more_tokens):
+        return kept
+    asked = pc.index_in(more_tokens, value_set=counts.column("token")).drop_null().unique()
+    more = counts.take(asked)
+    others = pc.invert(pc.is_in(more.column("token"), value_set=kept.column("token")))
+    return pa.concat_batches([kept, more.filter(others)])
+
+
 def complete_vocabulary(ordered: Any, more_tokens: Any, counts: Any) -> Any:
     """Puts [PAD] and [UNK] before a vocabulary and further tokens behind it.
 

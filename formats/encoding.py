@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,39 +13,31 @@ from formats.blocks import EXAMPLES
 from formats.dataset.examples import POST, pack_ids
 from formats.dataset.vocabulary import OOV_ID
 from formats.shuffle_order import shuffle_order
+from formats.token_index import TokenIndex
 
-# Arrow makes its table of the vocabulary anew for each block. That pays as long as the block has
-# several times as many tokens as the vocabulary has words.
+# Arrow makes a table of the vocabulary for each block. That pays as long as the block has several
+# times as many tokens as the vocabulary has words.
 _TOKENS_BY_WORD = 4
 
 
-def encode_tokens(tokens: Any, vocabulary: Any) -> Any:
+def encode_tokens(tokens: Any, vocabulary: TokenIndex) -> Any:
     """Ids of tokens; those that are not in the vocabulary, [PAD] and [UNK] get the OOV id.
 
     Args:
         tokens: ``pa.ListArray`` of strings.
-        vocabulary: ``pa.StringArray`` of the whole vocabulary in the order of the ids.
+        vocabulary: the whole vocabulary in the order of the ids.
 
     Returns:
         ``pa.ListArray`` of int32, of the same shape.
     """
     flat = tokens.flatten()
-    if len(vocabulary) < len(flat) // _TOKENS_BY_WORD:
-        ids = np.asarray(pc.index_in(flat, value_set=vocabulary).fill_null(OOV_ID))
+    if len(vocabulary.tokens) < len(flat) // _TOKENS_BY_WORD:
+        ids = np.asarray(pc.index_in(flat, value_set=vocabulary.tokens).fill_null(OOV_ID))
     else:
-        ids = _ids_by_distinct_tokens(flat, vocabulary)
+        encoded = flat.dictionary_encode()
+        ids = vocabulary.find(encoded.dictionary)[encoded.indices.to_numpy()]
     ids = np.maximum(ids, OOV_ID)
     return pa.ListArray.from_arrays(_offsets(tokens), pa.array(ids, pa.int32()))
-
-
-def _ids_by_distinct_tokens(flat: Any, vocabulary: Any) -> npt.NDArray[np.int32]:
-    """Looks the vocabulary up among the distinct tokens, whose table is the smaller one."""
-    encoded = flat.dictionary_encode()
-    places = pc.index_in(vocabulary, value_set=encoded.dictionary)
-    ids_of_distinct = np.full(len(encoded.dictionary), OOV_ID, np.int32)
-    ids_of_distinct[places.drop_null().to_numpy()] = np.flatnonzero(np.asarray(places.is_valid()))
-    ids: npt.NDArray[np.int32] = ids_of_distinct[encoded.indices.to_numpy()]
-    return ids
 
 
 def truncate(ids: Any, max_length: int, truncating: str) -> Any:
@@ -65,7 +56,7 @@ def truncate(ids: Any, max_length: int, truncating: str) -> Any:
 
 def encode_block(
     block: Any,
-    vocabulary: Any,
+    vocabulary: TokenIndex,
     labels: Sequence[str],
     *,
     max_length: int,
@@ -76,7 +67,7 @@ def encode_block(
 
     Args:
         block: tokens and labels.
-        vocabulary: ``pa.StringArray`` of the whole vocabulary in the order of the ids.
+        vocabulary: the whole vocabulary in the order of the ids.
         labels: the class names; their places are the label ids.
         max_length: the most ids that an example keeps.
         truncating: ``post`` or ``pre``, the end at which longer ones are cut.

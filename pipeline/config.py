@@ -40,6 +40,7 @@ class BuildConfig:
     unk_token: str | None = None
     unicode_errors: str = "skip"
     allow_pickle: bool = False
+    join: str = "auto"
     dtype: str = "float32"
     matrix_shards: int | None = None
     matrix_format: str = "npy"
@@ -72,8 +73,8 @@ class BuildConfig:
     def published(self) -> dict[str, Any]:
         """The configuration as the manifest keeps it: what a rebuild needs to get the same."""
         values = dataclasses.asdict(self)
-        for place in ("output", "run_id", "range_bytes"):
-            del values[place]
+        for name in ("output", "run_id", "join", "range_bytes"):
+            del values[name]
         values["max_reject_fraction"] = list(self.max_reject_fraction)
         values["oov"] = ",".join(self.oov)
         return values

@@ -20,6 +20,7 @@ from formats.splits import parse_splits
 from formats.vectors.forms import RULES
 from formats.vectors.unicode_errors import UNICODE_ERRORS
 from pipeline.config import BuildConfig
+from transforms.find_vectors import JOINS
 from transforms.storage import read_file
 from transforms.write_matrix import COMBINE, CONCAT
 
@@ -148,6 +149,9 @@ def _build_parser() -> FlagParser:
     add("--unk_token", metavar="TOKEN", help="what the vector files call their vector for unknown "
         "words, which becomes the row of [UNK]; the first of <unk>, unk and UNK that is "
         "there")  # fmt: skip
+    add("--join", choices=JOINS, help="how the vocabulary meets the vectors, which changes no "
+        "published byte: broadcast, all of it at each worker; shuffle, parted by hash, for one of "
+        "millions of tokens; auto, by its size; auto")  # fmt: skip
     add("--dtype", choices=("float32", "float16"), help="float32")
     add("--matrix_shards", type=at_least(1), help="one a 64 MiB")
     add("--matrix_format", choices=MATRIX_FORMATS, help="npy")

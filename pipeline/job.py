@@ -14,6 +14,7 @@ from formats.vectors.forms import UNK_TOKENS
 from formats.vectors.spec import parse_spec
 from pipeline.config import BuildConfig
 from pipeline.plan import Plan, subword_source
+from pipeline.vocabulary_size import choose_join, parts_of_counts
 from transforms.build_vocabulary import BuildVocabulary, CountTokens
 from transforms.encode_examples import EncodeExamples
 from transforms.join_vectors import JoinVectors
@@ -50,7 +51,7 @@ def add_build(pipeline: beam.Pipeline, config: BuildConfig, plan: Plan, draft: D
 
     vocabulary = (
         tokens
-        | CountTokens(config.vocabulary_splits)
+        | CountTokens(config.vocabulary_splits, parts_of_counts(plan.corpus_bytes))
         | BuildVocabulary(
             max_tokens=config.max_tokens,
             min_count=config.min_count,
@@ -70,6 +71,7 @@ def add_build(pipeline: beam.Pipeline, config: BuildConfig, plan: Plan, draft: D
         _subword_sources(plan),
         config.unicode_errors,
         config.model_range_bytes,
+        choose_join(config, plan.corpus_bytes),
     )
     matrix = joined | WriteEmbeddingMatrix(vocabulary, draft.matrix, output, run_id)
     written_vocabulary = vocabulary | WriteVocabulary(

@@ -11,21 +11,31 @@ import pyarrow.compute as pc
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
-from formats.blocks import SPLITS
-from formats.counts import complete_vocabulary, merge_counts, order_counts, recount_vocabulary
+from formats.blocks import SPLITS, VOCABULARY
+from formats.counts import (
+    complete_vocabulary,
+    cut_counts,
+    merge_counts,
+    order_counts,
+    recount_vocabulary,
+)
 from formats.errors import DataError
+from formats.token_hashes import split_by_hash
 
 # A bundle's counts are merged whenever so many have piled up, so that memory follows the
 # vocabulary and not the corpus.
 _MERGE_ROWS = 2_000_000
 
+_NO_TOKENS = pa.array([], pa.string())
+
 
 @beam.typehints.with_output_types(tuple[int, pa.RecordBatch])
 class _CountBundle(beam.DoFn):
-    """Counts the tokens of all blocks of a bundle into one block."""
+    """Counts the tokens of all blocks of a bundle, and gives the counts by parts."""
 
-    def __init__(self, splits: Collection[str]) -> None:
+    def __init__(self, splits: Collection[str], parts: int) -> None:
         self._splits = [SPLITS.index(split) for split in splits]
+        self._parts = parts
 
     def start_bundle(self) -> None:
         self._counts: list[Any] = []
@@ -48,28 +58,32 @@ class _CountBundle(beam.DoFn):
     def finish_bundle(self) -> Iterator[Any]:
         if self._counts:
             merged = merge_counts(self._counts)
-            yield WindowedValue((0, merged), GlobalWindow().max_timestamp(), (GlobalWindow(),))
             self._counts = []
+            for part in split_by_hash(merged, "token", self._parts):
+                yield WindowedValue(part, GlobalWindow().max_timestamp(), (GlobalWindow(),))
 
 
 class CountTokens(beam.PTransform[Any, Any]):
     """Counts the tokens of some splits.
 
-    Takes blocks of ``formats.blocks.TOKENS`` and gives one block of ``formats.blocks.VOCABULARY``
-    with each distinct token and its count, in no order, or nothing if there were no blocks.
+    Takes blocks of ``formats.blocks.TOKENS`` and gives blocks of ``formats.blocks.VOCABULARY``
+    with each distinct token and its count, in one of them and in no order.
 
     Args:
         splits: names of the splits that are counted.
+        parts: into how many parts the tokens are divided, by their hashes; a worker has the
+            counts of one part at a time.
     """
 
-    def __init__(self, splits: Collection[str]) -> None:
+    def __init__(self, splits: Collection[str], parts: int = 1) -> None:
         super().__init__()
         self._splits = splits
+        self._parts = parts
 
     def expand(self, tokens: Any) -> Any:
         return (
             tokens
-            | "CountBundles" >> beam.ParDo(_CountBundle(self._splits))
+            | "CountBundles" >> beam.ParDo(_CountBundle(self._splits, self._parts))
             | "Gather" >> beam.GroupByKey()
             | "MergeCounts" >> beam.MapTuple(_merge_group).with_output_types(pa.RecordBatch)
         )
@@ -116,6 +130,12 @@ class BuildVocabulary(beam.PTransform[Any, Any]):
 
     def expand(self, counts: Any) -> Any:
         extra = self._given if self._given is not None else self._vector_tokens
+        more: Any = [] if extra is None else beam.pvalue.AsList(extra)
+        # Of a given vocabulary nothing but its own tokens' counts is needed.
+        max_tokens = 0 if self._given is not None else self._max_tokens
+        cut = counts | "CutParts" >> beam.Map(
+            _cut, self._min_count, max_tokens, more
+        ).with_output_types(pa.RecordBatch)
         return (
             counts.pipeline
             | "Once" >> beam.Impulse()
@@ -123,13 +143,18 @@ class BuildVocabulary(beam.PTransform[Any, Any]):
             >> beam.Map(
                 _finish,
                 self._given is not None,
-                beam.pvalue.AsList(counts),
-                [] if extra is None else beam.pvalue.AsList(extra),
+                beam.pvalue.AsList(cut),
+                more,
                 self._max_tokens,
                 self._min_count,
                 [] if self._after is None else beam.pvalue.AsIter(self._after),
             ).with_output_types(pa.RecordBatch)
         )
+
+
+def _cut(counts: Any, min_count: int, max_tokens: int | None, more: list[Any]) -> Any:
+    tokens = more[0].column("token") if more else _NO_TOKENS
+    return cut_counts(counts, min_count, max_tokens, tokens)
 
 
 def _finish(
@@ -141,11 +166,11 @@ def _finish(
     min_count: int,
     after: Iterable[Any],
 ) -> Any:
-    merged = merge_counts(counts)
+    merged = pa.concat_batches([pa.RecordBatch.from_pylist([], VOCABULARY), *counts])
     if given:
         [listed] = extra
         return recount_vocabulary(listed.column("token"), merged)
-    tokens = extra[0].column("token") if extra else pa.array([], pa.string())
+    tokens = extra[0].column("token") if extra else _NO_TOKENS
     ordered = order_counts(merged, min_count, max_tokens)
     if not ordered.num_rows and not len(tokens):
         raise DataError(

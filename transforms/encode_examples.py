@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam.pvalue import AsSingleton
+from apache_beam.utils.shared import Shared
 
 from formats.encoding import encode_block
+from formats.token_index import TokenIndex
 from transforms.summarise_corpus import CorpusSummary
 
 
@@ -51,17 +53,28 @@ class EncodeExamples(beam.PTransform[Any, Any]):
 
     def expand(self, tokens: Any) -> Any:
         return tokens | "EncodeBlocks" >> beam.Map(
-            encode, AsSingleton(self._vocabulary), AsSingleton(self._summary), self._spec
+            Encoder(self._spec).encode, AsSingleton(self._vocabulary), AsSingleton(self._summary)
         ).with_output_types(pa.RecordBatch)
 
 
-def encode(block: Any, vocabulary: Any, summary: CorpusSummary, spec: ExampleSpec) -> Any:
-    """Encodes one block."""
-    return encode_block(
-        block,
-        vocabulary.column("token"),
-        summary.labels,
-        max_length=spec.max_length,
-        truncating=spec.truncating,
-        shuffle_seed=spec.shuffle_seed,
-    )
+class Encoder:
+    """Encodes blocks, with an index of the vocabulary that is made once in each worker process.
+
+    Args:
+        spec: what the examples are to be.
+    """
+
+    def __init__(self, spec: ExampleSpec) -> None:
+        self._spec = spec
+        self._shared = Shared()
+
+    def encode(self, block: Any, vocabulary: Any, summary: CorpusSummary) -> Any:
+        """Encodes one block of ``formats.blocks.TOKENS``, by a block of the vocabulary."""
+        return encode_block(
+            block,
+            self._shared.acquire(lambda: TokenIndex(vocabulary.column("token"))),
+            summary.labels,
+            max_length=self._spec.max_length,
+            truncating=self._spec.truncating,
+            shuffle_seed=self._spec.shuffle_seed,
+        )

@@ -25,7 +25,7 @@ from formats.dataset.manifest import (
 from formats.dataset.paths import MANIFEST_PATH, run_manifest_path
 from formats.vectors.source import VectorSource
 from transforms.encode_examples import ExampleSpec
-from transforms.join_vectors import JoinedSource
+from transforms.prove_vectors import JoinedSource
 from transforms.storage import create_file, join
 from transforms.summarise_corpus import CorpusSummary
 from transforms.write_matrix import MatrixSpec

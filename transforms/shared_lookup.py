@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from apache_beam.utils.shared import Shared
 
-from formats.vectors.forms import Lookup, make_lookup
+from formats.vectors.lookup import Lookup, make_lookup
 from formats.vectors.model_words import WordPlan
 
 

@@ -21,7 +21,7 @@ from formats.dataset.paths import example_shard_path
 from formats.dataset.tfrecord import RecordWriter
 from formats.tokenized import tokenize_block
 from formats.tokenizers import make_tokenizer
-from transforms.encode_examples import ExampleSpec, encode
+from transforms.encode_examples import Encoder, ExampleSpec
 from transforms.progress import StageProgress
 from transforms.storage import FileBeingWritten, create_file, join, open_file
 from transforms.summarise_corpus import CorpusSummary
@@ -116,6 +116,7 @@ class _WriteRange(beam.DoFn):
         self._tokenizer = tokenizer
         self._fractions = fractions
         self._spec = spec
+        self._encoder = Encoder(spec)
         self._totals = totals
         self._output = output
         self._run_id = run_id
@@ -135,7 +136,7 @@ class _WriteRange(beam.DoFn):
             ]
             for block in read_range(numbered.work, open_file):
                 tokens = tokenize_block(block.rows, self._tokenize, self._fractions)
-                examples = encode(tokens, vocabulary, summary, self._spec)
+                examples = self._encoder.encode(tokens, vocabulary, summary)
                 self._progress.add(read=block.bytes_read, records=examples.num_rows)
                 for shard in shards:
                     shard.append(examples, self._spec)

@@ -25,8 +25,8 @@ from formats.oov import (
     sum_moments,
 )
 from formats.vectors.joined import ShardRows, choose_rows, of_sources, split_block, subword_rows
-from transforms.join_vectors import JoinedSource
 from transforms.progress import StageProgress
+from transforms.prove_vectors import JoinedSource
 from transforms.storage import create_file, join
 
 # How several vector files make one row: an earlier one wins, or all stand side by side.

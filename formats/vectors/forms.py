@@ -17,7 +17,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from formats.dataset.vocabulary import OOV_ID
-from formats.vectors.sieve import TokenSieve
 
 EXACT, HYPHEN = "exact", "hyphen"
 
@@ -90,73 +89,53 @@ def forms_of(token: str, rules: Sequence[str]) -> Iterator[Form]:
             yield Form(form, number, 0, 1)
 
 
-class Lookup(NamedTuple):
-    """Which rows of the matrix a token of a vector file serves, and by which rule.
-
-    A file's token is found in ``forms``; with n its number there, it serves the entries
-    ``starts[n]`` to ``starts[n + 1]`` of the other arrays.
-
-    Attributes:
-        forms: UTF-8 of each form, and its number.
-        sieve: of the forms.
-        starts: int64 [forms + 1].
-        rows: int32, rows of the matrix.
-        rules: int8, places of the rules among those asked for.
-        part: int8, which part of the form it is.
-        parts: int8, how many parts the form has.
-    """
-
-    forms: dict[bytes, int]
-    sieve: TokenSieve
-    starts: npt.NDArray[np.int64]
-    rows: npt.NDArray[np.int32]
-    rules: npt.NDArray[np.int8]
-    part: npt.NDArray[np.int8]
-    parts: npt.NDArray[np.int8]
+# Forms and the rows of the matrix that they serve. `rule`, `part` and `parts` are those of `Form`.
+FORMS = pa.schema(
+    [
+        pa.field("form", pa.binary(), nullable=False),
+        pa.field("row", pa.int32(), nullable=False),
+        pa.field("rule", pa.int8(), nullable=False),
+        pa.field("part", pa.int8(), nullable=False),
+        pa.field("parts", pa.int8(), nullable=False),
+    ]
+)
 
 
-def make_lookup(tokens: Any, rules: Sequence[str], unk_tokens: Sequence[str]) -> Lookup:
-    """Prepares the lookup of a vocabulary in vector files.
+def list_forms(tokens: Any, first_row: int, rules: Sequence[str]) -> Any:
+    """The forms of tokens, as a batch of ``FORMS``.
 
     Args:
-        tokens: ``pa.StringArray`` of the whole vocabulary in the order of the ids.
+        tokens: ``pa.StringArray``, words of the vocabulary.
+        first_row: row of the matrix that the first of them has; the others follow.
         rules: the rules, in order.
-        unk_tokens: what a file may call its vector for unknown words, in order; the first that
-            it has becomes the row of [UNK].
     """
-    forms: dict[bytes, int] = {}
-    entries = [
-        (forms.setdefault(unk_token.encode(), len(forms)), OOV_ID, place, 0, 1)
-        for place, unk_token in enumerate(unk_tokens)
-    ]
-    add = _exact_entries if list(rules) == [EXACT] else _entries
-    entries += add(tokens[OOV_ID + 1 :], rules, forms)
-    number, row, rule, part, parts = np.array(entries, np.int64).reshape(-1, 5).T
-    order = np.argsort(number, kind="stable")
-    return Lookup(
-        forms,
-        TokenSieve(forms),
-        np.searchsorted(number[order], np.arange(len(forms) + 1)),
-        row[order].astype(np.int32),
-        rule[order].astype(np.int8),
-        part[order].astype(np.int8),
-        parts[order].astype(np.int8),
-    )
-
-
-# (number of the form, row, rule, part, parts)
-_Entry = tuple[int, int, int, int, int]
-
-
-def _entries(words: Any, rules: Sequence[str], forms: dict[bytes, int]) -> Iterator[_Entry]:
-    """Yields what serves the words, which are the rows from that behind [UNK] on; adds forms."""
-    for row, token in enumerate(words.to_pylist(), OOV_ID + 1):
+    if list(rules) == [EXACT]:
+        rows = np.arange(first_row, first_row + len(tokens), dtype=np.int32)
+        nothing = np.zeros(len(tokens), np.int8)
+        return _forms(tokens.cast(pa.binary()), rows, nothing, nothing, nothing + 1)
+    texts, entries = [], []
+    for row, token in enumerate(tokens.to_pylist(), first_row):
         for form in forms_of(token, rules):
-            number = forms.setdefault(form.text.encode(), len(forms))
-            yield number, row, form.rule, form.part, form.parts
+            texts.append(form.text.encode())
+            entries.append((row, form.rule, form.part, form.parts))
+    return _forms(texts, *np.array(entries, np.int32).reshape(-1, 4).T)
 
 
-def _exact_entries(words: Any, _: Sequence[str], forms: dict[bytes, int]) -> Iterator[_Entry]:
-    """The same, several times as fast, when words are looked up only as they stand."""
-    for row, word in enumerate(words.cast(pa.binary()).to_pylist(), OOV_ID + 1):
-        yield forms.setdefault(word, len(forms)), row, 0, 0, 1
+def list_unk_forms(unk_tokens: Sequence[str]) -> Any:
+    """What may be the row of [UNK], as a batch of ``FORMS``.
+
+    Args:
+        unk_tokens: what a file may call its vector for unknown words, in order; the first that
+            it has counts.
+    """
+    places = np.arange(len(unk_tokens))
+    nothing = np.zeros_like(places)
+    texts = [token.encode() for token in unk_tokens]
+    return _forms(texts, nothing + OOV_ID, places, nothing, nothing + 1)
+
+
+def _forms(texts: Any, *columns: npt.NDArray[Any]) -> Any:
+    arrays = [pa.array(texts, pa.binary())]
+    for column, field in zip(columns, list(FORMS)[1:], strict=True):
+        arrays.append(pa.array(column, field.type))
+    return pa.record_batch(arrays, schema=FORMS)

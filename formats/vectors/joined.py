@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from formats.vectors.forms import Lookup
+from formats.vectors.lookup import Lookup
 
 Indices = npt.NDArray[np.int64]
 
@@ -46,7 +46,7 @@ def joined_block(
     """Gives the vectors that were read to the rows of the matrix that they serve.
 
     Args:
-        found: a batch of ``formats.vectors.hits.FOUND``.
+        found: a batch of ``formats.vectors.wanted_rows.FOUND``.
         kept: int64 [n], indices of the found rows that were read.
         vectors: float32 [n, dim].
         lookup: which rows each form serves.

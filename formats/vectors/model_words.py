@@ -16,10 +16,10 @@ import pyarrow as pa
 
 from formats.dataset.vocabulary import OOV_ID
 from formats.vectors.fasttext_bin import FastTextModel
-from formats.vectors.forms import Lookup
-from formats.vectors.hits import FOUND
 from formats.vectors.joined import joined_block, subword_block
+from formats.vectors.lookup import Lookup
 from formats.vectors.subwords import RowPlan, Sums, mean_vectors, plan_rows
+from formats.vectors.wanted_rows import FOUND
 
 # Words of a dictionary that were wanted, and their own rows of the input matrix.
 DICTIONARY_ROWS = pa.schema(

@@ -1,51 +1,43 @@
 """A first look at many tokens at once: which of them can be among those that are wanted.
 
 Of the rows of a large vector file few are wanted. A dict tells for sure, but has to be asked for
-each token by itself; a table of hashes lets NumPy pass over most tokens of a block together, as a
-Bloom filter with one hash does (Bloom, "Space/time trade-offs in hash coding with allowable
-errors", 1970).
+each token by itself; a table of bits lets NumPy pass over most tokens of a block together. It is
+a Bloom filter with one hash (Bloom, "Space/time trade-offs in hash coding with allowable errors",
+1970), which is small enough to be sent to workers that have no room for the tokens themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from formats.vectors.records import Indices
+from formats.token_hashes import Hashes, Indices, hash_tokens
 
 # Of tokens that are not wanted about one in so many is let through, until the table has its
-# largest size, 16 MiB.
-_PLACES_PER_TOKEN = 32
-_LEAST_BITS, _MOST_BITS = 10, 24
-
-_WORD = 8
-_MASKS = np.array([(1 << 8 * size) - 1 for size in range(_WORD + 1)], np.uint64)
-# Odd numbers whose bits are spread: multiples of 2**64 / golden ratio and the primes of xxHash.
-_HEAD, _TAIL, _LENGTH, _MIX = (
-    np.uint64(factor)
-    for factor in (
-        0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x9E3779B185EBCA87,
-    )
-)  # fmt: skip
+# largest size, 32 MiB.
+_BITS_PER_TOKEN = 32
+_LEAST_SIZE, _MOST_SIZE = 10, 28
 
 
-class TokenSieve:
+class TokenSieve(NamedTuple):
     """Lets all wanted tokens through, and few others.
 
-    Args:
-        wanted: the wanted tokens.
+    Attributes:
+        bits: uint8, a bit for each value of the hashes' first bits.
+        size: how many bits of a hash count.
     """
 
-    def __init__(self, wanted: Collection[bytes]) -> None:
-        places = max(len(wanted), 1) * _PLACES_PER_TOKEN
-        self._shift = np.uint64(64 - min(max(places.bit_length(), _LEAST_BITS), _MOST_BITS))
-        self._table = np.zeros(1 << (64 - int(self._shift)), bool)
-        lengths = np.fromiter(map(len, wanted), np.int64, len(wanted))
-        ends = np.cumsum(lengths)
-        data = b"".join([*wanted, bytes(_WORD)])
-        self._table[self._places(data, ends - lengths, ends)] = True
+    bits: npt.NDArray[np.uint8]
+    size: int
+
+    def lets_through(self, hashes: Hashes) -> npt.NDArray[np.bool_]:
+        """Whether a token with a hash of ``formats.token_hashes`` can be wanted; bool [n]."""
+        places = hashes >> np.uint64(64 - self.size)
+        octets = self.bits[places >> np.uint64(3)]
+        return np.asarray((octets >> (places & np.uint64(7)).astype(np.uint8)) & 1, bool)
 
     def candidates(self, data: bytes | bytearray, starts: Indices, ends: Indices) -> Indices:
         """Which of some tokens can be wanted.
@@ -58,24 +50,21 @@ class TokenSieve:
         Returns:
             int64, ascending indices: those of all that are wanted, and of few others.
         """
-        if len(data) < _WORD:
-            return np.arange(len(starts))
-        return np.flatnonzero(self._table[self._places(data, starts, ends)])
+        return np.flatnonzero(self.lets_through(hash_tokens(data, starts, ends)))
 
-    def _places(
-        self, data: bytes | bytearray, starts: Indices, ends: Indices
-    ) -> npt.NDArray[np.uint64]:
-        """Places in the table, by the lengths of tokens and their first and last eight bytes."""
-        last = len(data) - _WORD
-        # Eight bytes from each byte on, as one number.
-        words = np.ndarray((last + 1,), "<u8", data, strides=(1,))
-        lengths = ends - starts
-        firsts = np.minimum(starts, last)
-        heads = words[firsts] >> ((starts - firsts) << 3).astype(np.uint64)
-        heads &= _MASKS[np.minimum(lengths, _WORD)]
-        tails = words[np.maximum(ends - _WORD, 0)]
-        # Before the end of a shorter token are bytes of what comes before it.
-        tails[lengths < _WORD] = 0
-        hashes = heads * _HEAD ^ tails * _TAIL ^ lengths.astype(np.uint64) * _LENGTH
-        hashes ^= hashes >> np.uint64(32)
-        return np.asarray(hashes * _MIX >> self._shift)
+
+def make_sieve(hashes: Iterable[Hashes], tokens: int) -> TokenSieve:
+    """Makes a sieve of tokens, from their hashes.
+
+    Args:
+        hashes: of the wanted tokens, in any number of arrays.
+        tokens: about how many they are.
+    """
+    wanted = max(tokens, 1) * _BITS_PER_TOKEN
+    size = min(max(wanted.bit_length(), _LEAST_SIZE), _MOST_SIZE)
+    bits = np.zeros(1 << (size - 3), np.uint8)
+    for some in hashes:
+        places = some >> np.uint64(64 - size)
+        octets = np.left_shift(np.uint8(1), (places & np.uint64(7)).astype(np.uint8))
+        np.bitwise_or.at(bits, places >> np.uint64(3), octets)
+    return TokenSieve(bits, size)

@@ -62,6 +62,16 @@ class VectorSource(NamedTuple):
         """What messages call it."""
         return self.container.name
 
+    @property
+    def is_scanned_whole(self) -> bool:
+        """Whether one worker goes through all of its rows, because it must be decompressed."""
+        return self.model is None and self.container.kind != PLAIN
+
+    @property
+    def can_lose_its_place(self) -> bool:
+        """Whether a range's first row is guessed at, so that the ranges may not add up."""
+        return self.layout.kind == BINARY and self.container.kind == PLAIN
+
     def place(self, position: int) -> str:
         """What messages call the place of a row, by the position under which it was found."""
         return f"byte {position}" if isinstance(self.layout, Layout) else f"row {position + 1}"

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from formats.blocks import TOKENS
 from formats.encoding import encode_block, encode_tokens, truncate
+from formats.token_index import TokenIndex
 
-VOCABULARY = pa.array(["[PAD]", "[UNK]", "b", "a", "\u00a0"])
+VOCABULARY = TokenIndex(pa.array(["[PAD]", "[UNK]", "b", "a", "\u00a0"]))
 IDS = {"b": 2, "a": 3, "\u00a0": 4}
 
 _ROWS = st.lists(st.lists(st.sampled_from(["a", "b", "c", "[PAD]", "[UNK]", "\u00a0"])))

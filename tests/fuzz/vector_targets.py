@@ -15,8 +15,8 @@ import numpy as np
 from formats.errors import DataError
 from formats.vectors.containers import PLAIN, OpenFile
 from formats.vectors.fasttext_bin import cut_rows, read_dictionary, read_head, read_words
-from formats.vectors.hits import parse_vectors
 from formats.vectors.layout import BINARY
+from formats.vectors.parse_vectors import parse_vectors
 from formats.vectors.proof import judge
 from formats.vectors.records import RangeReport, Records
 from formats.vectors.source import (

@@ -134,6 +134,19 @@ def test_ranges_of_64_kib_and_1_mib_and_two_workers_change_no_byte(
     assert_same(whole, medium.build(tmp_path / "processes", TWO_PROCESSES, **cut))
 
 
+@pytest.mark.parametrize("job", JOBS)
+def test_a_join_by_hash_and_counts_in_parts_change_no_byte(
+    job: str, small: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags: dict[str, Any] = {"fallback": ["exact", "title", "strip_accents"], **JOBS[job]}
+    whole = small.build(tmp_path / "whole", join="broadcast", **flags)
+    monkeypatch.setattr("pipeline.job.parts_of_counts", lambda corpus_bytes: 7)
+    parted = small.build(
+        tmp_path / "parted", TWO_THREADS, join="shuffle", range_bytes=4 << 10, **flags
+    )
+    assert_same(whole, parted)
+
+
 def test_two_workers_change_no_byte_of_ranges_written_in_order(
     medium: Inputs, tmp_path: Path
 ) -> None:

@@ -39,10 +39,12 @@ def equals(expected: list[tuple[str, int]], *, ordered: bool = True) -> Callable
     return check
 
 
-def count(blocks: list[Any], splits: list[str], check: Callable[[Any], None]) -> None:
+def count(
+    blocks: list[Any], splits: list[str], check: Callable[[Any], None], parts: int = 1
+) -> None:
     pipeline = beam.Pipeline(runner=FnApiRunner())
     created = pipeline | beam.Create(blocks).with_output_types(pa.RecordBatch)
-    assert_that(created | CountTokens(splits), check)
+    assert_that(created | CountTokens(splits, parts), check)
     pipeline.run()
 
 
@@ -57,7 +59,9 @@ def build(check: Callable[[Any], None], **options: Any) -> None:
         if name in options:
             block = pa.record_batch([pa.array(options[name], pa.string())], ["token"])
             options[name] = pipeline | name >> beam.Create([block])
-    created = pipeline | beam.Create([counts]).with_output_types(pa.RecordBatch)
+    # In parts, as they come from large corpora.
+    parts = [counts.slice(first, 3) for first in range(0, counts.num_rows, 3)]
+    created = pipeline | beam.Create(parts).with_output_types(pa.RecordBatch)
     assert_that(created | BuildVocabulary(**options), check)
     pipeline.run()
 
@@ -82,6 +86,18 @@ def test_counts_that_pile_up_are_merged_on_the_way(monkeypatch: pytest.MonkeyPat
     blocks = [tokens(f"a t{number}") for number in range(6)]
     expected = [("a", 6), *((f"t{number}", 1) for number in range(6))]
     count(blocks, ["train"], equals(expected, ordered=False))
+
+
+def test_counts_in_parts_hold_each_token_once() -> None:
+    blocks = [tokens(*(f"a t{number} t{number + 1}" for number in range(50)))] * 3
+
+    def check(counts: list[Any]) -> None:
+        assert len(counts) == 8
+        rows = [tuple(row.values()) for block in counts for row in block.to_pylist()]
+        inner = [(f"t{number}", 6) for number in range(1, 50)]
+        assert sorted(rows) == sorted([("a", 150), ("t0", 3), ("t50", 3), *inner])
+
+    count(blocks, ["train"], check, parts=8)
 
 
 def test_no_blocks_give_no_counts() -> None:

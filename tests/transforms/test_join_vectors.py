@@ -18,6 +18,7 @@ from formats.blocks import VOCABULARY
 from formats.errors import DataError
 from formats.vectors.source import open_source
 from pipeline.engine import error_of_worker
+from transforms.find_vectors import BROADCAST, SHUFFLE
 from transforms.join_vectors import JoinVectors
 from transforms.storage import open_file
 
@@ -36,6 +37,7 @@ def _join(
     *,
     range_bytes: int = 1 << 20,
     max_reject_fraction: float = 0.0,
+    join: str = BROADCAST,
 ) -> None:
     """Runs the join; gives the (row, vector)s and the source's report to the checks."""
     source = open_source(0, str(path), path.stat().st_size, open_file)
@@ -51,7 +53,7 @@ def _join(
 
     pipeline = beam.Pipeline(runner=FnApiRunner())
     block = pipeline | beam.Create([vocabulary]).with_output_types(pa.RecordBatch)
-    joined = block | JoinVectors([source], range_bytes, max_reject_fraction)
+    joined = block | JoinVectors([source], range_bytes, max_reject_fraction, join=join)
     assert_that(joined.sources, check_sources, "sources")
     assert_that(joined.vectors, check_blocks, "vectors")
     pipeline.run()
@@ -65,21 +67,29 @@ def test_rows_of_the_vocabulary_are_found_and_others_left(tmp_path):
         assert (joined.rows, joined.attempt, joined.problem) == (3, 0, "")
 
     expected = [(2, [1.0, 2.0]), (3, [5.0, float(np.float32(0.6))])]
-    for range_bytes in (1, 5, 1000):
-        _join(path, lambda rows: _same(rows, expected), check_source, range_bytes=range_bytes)
+    for range_bytes, join in ((1, BROADCAST), (5, SHUFFLE), (5, BROADCAST), (1000, SHUFFLE)):
+        _join(
+            path,
+            lambda rows: _same(rows, expected),
+            check_source,
+            range_bytes=range_bytes,
+            join=join,
+        )
 
 
 def _same(rows: list[Any], expected: list[Any]) -> None:
     assert rows == expected
 
 
-def test_packed_file_gives_the_same_as_plain(tmp_path):
+@pytest.mark.parametrize("join", [BROADCAST, SHUFFLE])
+def test_packed_file_gives_the_same_as_plain(tmp_path, join):
     path = tmp_path / "vectors.gz"
     path.write_bytes(gzip.compress(_binary([(b"the", [1, 2]), (b"x", [3, 4])])))
-    _join(path, lambda rows: _same(rows, [(2, [1.0, 2.0])]), lambda joined: None)
+    _join(path, lambda rows: _same(rows, [(2, [1.0, 2.0])]), lambda joined: None, join=join)
 
 
-def test_binary_whose_ranges_do_not_add_up_is_read_in_order_with_a_warning(tmp_path):
+@pytest.mark.parametrize("join", [BROADCAST, SHUFFLE])
+def test_binary_whose_ranges_do_not_add_up_is_read_in_order_with_a_warning(tmp_path, join):
     # Vectors whose bytes spell short words lead a reader from the middle astray.
     words = np.frombuffer(b"abcdefg " * 5, "<f4").tolist()
     rows = [(b"first", [0.0] * 10), *[(b"word", words)] * 400, (b"the", words)]
@@ -93,14 +103,15 @@ def test_binary_whose_ranges_do_not_add_up_is_read_in_order_with_a_warning(tmp_p
     def check(rows):
         assert (2, words) in rows
 
-    _join(path, check, check_source, range_bytes=600)
+    _join(path, check, check_source, range_bytes=600, join=join)
 
 
-def test_rows_that_are_no_finite_floats_fail_the_job_unless_they_may_be(tmp_path):
+@pytest.mark.parametrize("join", [BROADCAST, SHUFFLE])
+def test_rows_that_are_no_finite_floats_fail_the_job_unless_they_may_be(tmp_path, join):
     path = tmp_path / "vectors.txt"
     path.write_bytes("the nan 2\n단어 5 6\nzzz inf inf\n".encode())
     with pytest.raises((RuntimeError, DataError)) as failure:
-        _join(path, lambda rows: None, lambda joined: None)
+        _join(path, lambda rows: None, lambda joined: None, join=join)
     error = error_of_worker(failure.value)
     assert isinstance(error, DataError)
     assert f"{path}: byte 0: expected finite floats" in str(error)
@@ -113,6 +124,7 @@ def test_rows_that_are_no_finite_floats_fail_the_job_unless_they_may_be(tmp_path
         lambda rows: _same(rows, [(3, [5.0, 6.0])]),
         check_source,
         max_reject_fraction=0.5,
+        join=join,
     )
 
 

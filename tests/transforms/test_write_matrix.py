@@ -16,7 +16,8 @@ from apache_beam.testing.util import assert_that
 
 from formats.blocks import VOCABULARY
 from formats.vectors.joined import joined_schema
-from transforms.join_vectors import JoinedSource, JoinedVectors
+from transforms.join_vectors import JoinedVectors
+from transforms.prove_vectors import JoinedSource
 from transforms.write_matrix import MatrixPart, MatrixSpec, WriteEmbeddingMatrix
 
 

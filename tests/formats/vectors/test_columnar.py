@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from formats.errors import DataError, UsageError
-from formats.vectors.hits import parse_vectors
+from formats.vectors.parse_vectors import parse_vectors
 from formats.vectors.proof import judge
 from formats.vectors.records import RangeReport
 from formats.vectors.source import (

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formats.vectors.forms import RULES, forms_of, make_lookup
+from formats.vectors.forms import RULES, forms_of
+from formats.vectors.lookup import make_lookup
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import itertools
 import numpy as np
 import pyarrow as pa
 
-from formats.vectors.forms import make_lookup
-from formats.vectors.hits import FOUND
 from formats.vectors.joined import choose_rows, joined_block, joined_schema, split_block
+from formats.vectors.lookup import make_lookup
+from formats.vectors.wanted_rows import FOUND
 
 
 def _block(*hits: tuple[int, ...]) -> pa.RecordBatch:

@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from formats.errors import DataError
-from formats.vectors.hits import parse_vectors
 from formats.vectors.layout import find_layout
+from formats.vectors.parse_vectors import parse_vectors
 from formats.vectors.proof import judge
 from formats.vectors.records import RangeReport, Records
 from formats.vectors.source import cut_ranges, open_source, read_range, whole_range

@@ -10,20 +10,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from formats.vectors.hits import (
-    BAD_FLOAT,
-    NOT_FINITE,
-    find_rows,
-    parse_vectors,
-)
 from formats.vectors.layout import BINARY, TEXT
+from formats.vectors.parse_vectors import BAD_FLOAT, NOT_FINITE, parse_vectors
 from formats.vectors.records import Records
-from formats.vectors.sieve import TokenSieve
 from formats.vectors.text_rows import read_rows
+from formats.vectors.wanted_rows import WantedTokens, find_rows
 from tests.formats.vectors.vector_files import (
     Row,
     binary_file,
     found_in,
+    lookup_of,
     read_cut,
     text_file,
     vectors_by_token,
@@ -207,7 +203,7 @@ def test_rows_are_found_by_the_bytes_of_their_token() -> None:
         np.array([3, 7, 12]),
         13,
     )
-    [found] = find_rows([records], forms, TokenSieve(forms), 1, 0)
+    [found] = find_rows([records], WantedTokens(lookup_of(forms)), 1, 0)
     assert found.column("form").to_pylist() == [1, 2]
     assert found.column("position").to_pylist() == [100, 108]
     assert found.column("vector").to_pylist() == [b"1", b"3"]
@@ -224,7 +220,7 @@ def test_rows_of_small_blocks_are_gathered_in_order() -> None:
     forms = {b"w%d" % row: row for row in range(0, 40, 3)}
 
     def read(block_bytes: int) -> list[list[bytes]]:
-        found = find_rows(blocks, forms, TokenSieve(forms), 0, 0, block_bytes=block_bytes)
+        found = find_rows(blocks, WantedTokens(lookup_of(forms)), 0, 0, block_bytes=block_bytes)
         return [batch.column("vector").to_pylist() for batch in found]
 
     written = [b"%d" % row for row in range(0, 40, 3)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -12,11 +12,13 @@ import pyarrow as pa
 from apache_beam.io import iobase, range_trackers
 
 from formats.errors import DataError
-from formats.vectors.hits import FOUND, find_rows, parse_vectors
+from formats.vectors.forms import FORMS
 from formats.vectors.layout import BINARY, HEAD_BYTES, Layout, find_layout
+from formats.vectors.lookup import Lookup, make_lookup_of_forms
+from formats.vectors.parse_vectors import parse_vectors
 from formats.vectors.records import RangeReport, Records, RowBlock
-from formats.vectors.sieve import TokenSieve
 from formats.vectors.text_rows import read_rows
+from formats.vectors.wanted_rows import FOUND, WantedTokens, find_rows
 from formats.vectors.word2vec_binary import LostPlaceError, Places, read_records
 
 
@@ -148,9 +150,17 @@ def read_binary_with_reports(
     return rows, reports
 
 
+def lookup_of(tokens: Collection[bytes]) -> Lookup:
+    """The lookup of tokens that stand for themselves, numbered in their order."""
+    rows = np.arange(len(tokens))
+    columns = [list(tokens), rows, 0 * rows, 0 * rows, 0 * rows + 1]
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, FORMS, strict=True)]
+    return make_lookup_of_forms([pa.record_batch(arrays, schema=FORMS)])
+
+
 def found_in(block: RowBlock, forms: dict[bytes, int], **flags: str) -> Any:
     """The rows of one block that are found, as one batch."""
-    batches = find_rows([block], forms, TokenSieve(forms), 0, 0, **flags)
+    batches = find_rows([block], WantedTokens(lookup_of(forms), **flags), 0, 0)
     return pa.concat_batches([pa.RecordBatch.from_pylist([], FOUND), *batches])
 
 
