@@ -125,13 +125,23 @@ def _errors_named(uri: str) -> Iterator[None]:
         raise OSError(f"{uri}: {error}") from error
 
 
-def _status(error: BaseException | None) -> int | None:
+def _cause(error: BaseException) -> BaseException:
+    """The error itself; for that of an upload, which hides it, the one that it was made of."""
+    from boto3.exceptions import S3UploadFailedError
+
+    if isinstance(error, S3UploadFailedError):
+        return error.__cause__ or error.__context__ or error
+    return error
+
+
+def _status(error: BaseException) -> int | None:
     """The HTTP status by which a server refused; None for what is no answer of a server."""
-    # An upload's error hides the one that it was made of.
-    while error is not None and not hasattr(error, "response"):
-        error = error.__cause__ or error.__context__
-    metadata = getattr(error, "response", {}).get("ResponseMetadata", {})
-    status: int | None = metadata.get("HTTPStatusCode")
+    from botocore.exceptions import ClientError
+
+    cause = _cause(error)
+    if not isinstance(cause, ClientError):
+        return None
+    status: int | None = cause.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     return status
 
 
@@ -142,8 +152,7 @@ def _may_pass(error: BaseException) -> bool:
     status = _status(error)
     if status is not None:
         return status in (_TOO_LATE, _TOO_MANY) or status >= _SERVER_ERROR
-    causes = (error, error.__cause__, error.__context__)
-    return any(isinstance(cause, HTTPClientError | IncompleteReadError) for cause in causes)
+    return isinstance(_cause(error), HTTPClientError | IncompleteReadError)
 
 
 # boto3 tries a request again by itself, four times unless told otherwise, but not when the
