@@ -11,9 +11,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.utils import retry
 
 from formats.errors import UsageError
 from transforms.object_store import ObjectFacts, StoredFile, replaced
+
+# For how long a request of an upload is tried again.
+_UPLOAD_SECONDS = 40
 
 
 class GcsStore:
@@ -75,8 +79,10 @@ class GcsStore:
     def upload(self, path: str, uri: str) -> None:
         """Puts a local file there as an object, up to 8 MiB by one request."""
         with _errors_named(uri):
-            self._blob(uri).upload_from_filename(
-                path, content_type="application/octet-stream", retry=self._retry
+            _again_from_the_start(self._blob(uri).upload_from_filename)(
+                path,
+                content_type="application/octet-stream",
+                retry=self._retry.with_timeout(_UPLOAD_SECONDS),
             )
 
     def delete(self, uris: Iterable[str]) -> None:
@@ -88,6 +94,19 @@ class GcsStore:
     def _blob(self, uri: str) -> Any:
         bucket, name = _parts(uri)
         return self._client.bucket(bucket).blob(name)
+
+
+def _gave_up(error: BaseException) -> bool:
+    from google.api_core.exceptions import RetryError
+
+    return isinstance(error, RetryError)
+
+
+# A request of a large upload whose answer was lost is sent again as it was, which a server may
+# refuse as often as it comes; another upload it takes.
+_again_from_the_start = retry.with_exponential_backoff(
+    num_retries=2, initial_delay_secs=1, retry_filter=_gave_up
+)
 
 
 def _parts(uri: str) -> tuple[str, str]:

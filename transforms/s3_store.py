@@ -147,12 +147,13 @@ def _status(error: BaseException) -> int | None:
 
 def _may_pass(error: BaseException) -> bool:
     """Whether it is worth to try again: the server is busy or failing, or was not reached."""
+    from botocore.exceptions import ConnectionError as NotConnectedError
     from botocore.exceptions import HTTPClientError, IncompleteReadError
 
     status = _status(error)
     if status is not None:
         return status in (_TOO_LATE, _TOO_MANY) or status >= _SERVER_ERROR
-    return isinstance(_cause(error), HTTPClientError | IncompleteReadError)
+    return isinstance(_cause(error), HTTPClientError | IncompleteReadError | NotConnectedError)
 
 
 # boto3 tries a request again by itself, four times unless told otherwise, but not when the

@@ -104,3 +104,28 @@ stream.read()
 """
     done = versitygw.run_program(program, tmp_path, fails=True)
     assert "DataError: s3://bucket/replaced.txt: was replaced while it was read" in done.stderr
+
+
+def test_a_large_object_is_put_there_in_parts_and_one_whose_writer_fails_not_at_all(
+    versitygw: S3, tmp_path: Path
+) -> None:
+    program = f"""
+import contextlib, hashlib
+from transforms.storage import create_file, exists, open_file
+folder = {versitygw.uri("written")!r}
+block = bytes(range(256)) * 4096
+with create_file(f"{{folder}}/large") as file:
+    for _ in range(65):
+        file.write(block)
+with open_file(f"{{folder}}/large") as stream:
+    assert hashlib.sha256(stream.read()).hexdigest() == file.sha256
+with contextlib.suppress(KeyError), create_file(f"{{folder}}/failed") as file:
+    file.write(block)
+    raise KeyError
+assert not exists(f"{{folder}}/failed")
+"""
+    versitygw.proxy.requests.clear()
+    versitygw.run_program(program, tmp_path)
+    large = versitygw.changes("/written/large")
+    assert [r.method for r in large] == ["POST", *["PUT"] * 5, "POST"]
+    assert versitygw.changes("/written/failed") == []
