@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stores import sample
+from tests.stores import sample, servers
 from tests.stores.stored import S3
 
 
@@ -63,7 +63,9 @@ def test_worker_processes_get_the_flags(
     build = sample.flags(versitygw.uri("in"), versitygw.uri("processes"))
     env = sample.environment("s3")
     sample.run("pipeline", "build", *build, *processes, *versitygw.flags, env=env)
-    assert sample.hashes(versitygw.get("processes/", tmp_path)) == expected
+    built = versitygw.get("processes/", tmp_path)
+    assert sample.hashes(built) == expected
+    assert servers.SECRET_KEY not in (built / "manifest.json").read_text()
 
 
 def test_a_build_that_fails_leaves_the_dataset_before_and_no_objects_of_its_own(
