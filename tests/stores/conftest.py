@@ -30,12 +30,10 @@ def expected(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     return found
 
 
-@pytest.fixture(scope="session", params=["moto", "versitygw"])
-def s3(
-    request: pytest.FixtureRequest, inputs: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[S3]:
-    """A server of S3 that holds the inputs."""
-    with running_s3(request.param, tmp_path_factory.mktemp(request.param)) as store:
+@pytest.fixture(scope="session")
+def moto(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    """moto's server of S3, which holds the inputs."""
+    with running_s3("moto", tmp_path_factory.mktemp("moto")) as store:
         store.put(inputs, "in/")
         yield store
 
@@ -46,3 +44,10 @@ def versitygw(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with running_s3("versitygw", tmp_path_factory.mktemp("versitygw")) as store:
         store.put(inputs, "in/")
         yield store
+
+
+@pytest.fixture(scope="session", params=["moto", "versitygw"])
+def s3(request: pytest.FixtureRequest) -> S3:
+    """Each server of S3."""
+    store: S3 = request.getfixturevalue(request.param)
+    return store
