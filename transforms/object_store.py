@@ -3,8 +3,8 @@
 Beam's own file systems for S3 and Google Cloud Storage are not used for this, only their options
 and credentials. In Beam 2.77 they make a client for each single operation; for S3 they ask for
 all bytes from a place to the end of the object, put even the smallest object there by three
-requests, fail at an empty one, show what was written of an object when its writer fails, and wait
-for ten minutes when there are no credentials.
+requests, fail at an empty one, show what was written of an object when its writer fails, and try
+again for minutes when there are no credentials.
 """
 
 from __future__ import annotations
