@@ -26,7 +26,7 @@ from pipeline.progress import Progress
 from pipeline.trained_vectors import delete_trained, plan_trainings, train_all
 from transforms.encode_examples import ExampleSpec
 from transforms.publish import Draft
-from transforms.storage import create_file, delete, exists, join, read_file
+from transforms.storage import create_file, delete, exists, join, read_file, use_options
 from transforms.write_matrix import MatrixSpec
 
 # A byte of vectors is less work than one of text, since rows that nobody asked for are passed over.
@@ -50,6 +50,7 @@ def build(config: BuildConfig, options: PipelineOptions) -> tuple[Manifest, floa
         DataError: bad input. The dataset that OUTPUT held before is whole and in force.
     """
     started = time.monotonic()
+    use_options(options)
     run = name_run(config)
     corpora = plan_corpora(config)
     trainings = plan_trainings(config, join(config.output, run_directory(run.run_id)))

@@ -64,7 +64,7 @@ def make_pipeline(options: PipelineOptions, input_bytes: int) -> beam.Pipeline:
                          "for as many as there are processors")  # fmt: skip
     runner = FnApiRunner()
     if processes:
-        runner = WorkerProcessRunner()
+        runner = WorkerProcessRunner(options)
         # Beam would put its own worker in the place of ours.
         direct.direct_running_mode = _IN_MEMORY
     elif direct.direct_running_mode == _IN_MEMORY and direct.direct_num_workers != 1:

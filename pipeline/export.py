@@ -13,9 +13,17 @@ from formats.dataset.manifest import Manifest, parse_manifest, published_files
 from formats.dataset.paths import MANIFEST_PATH, run_manifest_path
 from formats.dataset.vocabulary import read_vocabulary_text
 from formats.errors import DataError, UsageError, damaged
-from pipeline.flags import FlagParser
+from pipeline.flags import FlagParser, read_arguments
 from pipeline.output_file import check_output_file
-from transforms.storage import create_file, exists, is_local, join, open_file, read_file
+from transforms.storage import (
+    create_file,
+    exists,
+    is_local,
+    join,
+    open_file,
+    read_file,
+    use_options,
+)
 
 _READ_BYTES = 1 << 20
 _REMEDY = "build the dataset again"
@@ -34,7 +42,8 @@ def export(arguments: Sequence[str]) -> int:
         UsageError: a flag that can't be used, or no dataset.
         DataError: the dataset is damaged, or the format can't hold one of its tokens.
     """
-    flags = _parser().parse_args(arguments)
+    flags, options = read_arguments(_parser(), arguments)
+    use_options(options)
     manifest = export_dataset(flags.dataset, flags.format, flags.output)
     embeddings = manifest.embeddings
     print(f"{flags.output}: {embeddings.rows:,} rows of {embeddings.dim} as {flags.format}, "

@@ -75,6 +75,28 @@ def read_flags(
     return {k: v for k, v in given.items() if k not in _LINE_ONLY}, beam_options
 
 
+def read_arguments(
+    parser: FlagParser, arguments: Sequence[str]
+) -> tuple[argparse.Namespace, PipelineOptions]:
+    """Reads the command line of a command that runs no job, but may reach remote files.
+
+    Args:
+        parser: knows the command's own flags and arguments; all others must be Beam's.
+        arguments: the command line behind the command.
+
+    Returns:
+        What was given, and the options for Beam.
+
+    Raises:
+        UsageError: an unknown flag, one that is missing, or a value that can't be used.
+    """
+    beam_parser = _beam_parser(parser.prog)
+    # Beam's first: only who knows a flag can tell its value from an argument.
+    given, others = beam_parser.parse_known_args(arguments)
+    values = {k: v for k, v in vars(given).items() if v != beam_parser.get_default(k)}
+    return parser.parse_args(others), PipelineOptions.from_dictionary(values)
+
+
 def parse_build_flags(arguments: Sequence[str]) -> tuple[BuildConfig, PipelineOptions]:
     """Reads the flags of ``embprep build``.
 

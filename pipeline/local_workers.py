@@ -11,7 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.portability.api import beam_provision_api_pb2
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo
+from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 from transforms.progress import STOP
@@ -73,9 +77,13 @@ class WorkerProcessRunner(FnApiRunner):
     called like one of our packages must not come before it. Their log goes through Beam to this
     process. What they print besides is a copy of it, and would come between a user and the one
     line of an error.
+
+    Args:
+        options: Beam's options, which the workers are told too: they may have to reach files with
+            them. The engine by itself tells them none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, options: PipelineOptions) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="embprep-workers-")
         self._stop = Path(self._folder.name, "stop")
         program = (
@@ -83,7 +91,13 @@ class WorkerProcessRunner(FnApiRunner):
             f"from pipeline.worker import main; main({os.getpid()}, {str(self._stop)!r})"
         )
         command = f"exec {shlex.quote(sys.executable)} -c {shlex.quote(program)} 2>{os.devnull}"
-        super().__init__(SubprocessSDKEnvironment.from_command_string(command))
+        told = JobServiceHandle.encode_pipeline_options(options.get_all_options(drop_default=True))
+        super().__init__(
+            SubprocessSDKEnvironment.from_command_string(command),
+            provision_info=ExtendedProvisionInfo(
+                beam_provision_api_pb2.ProvisionInfo(pipeline_options=told)
+            ),
+        )
 
     def _execute_bundle(self, *arguments: Any) -> Any:
         try:

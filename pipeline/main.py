@@ -14,8 +14,12 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from formats.errors import EmbprepError, UsageError
+
+if TYPE_CHECKING:
+    from pipeline.flags import FlagParser
 
 _USAGE = """usage: embprep build    --corpus SPEC [...] --vectors SPEC [...] --output URI [flags]
        embprep inspect  VECTORS [--allow_pickle]
@@ -155,7 +159,7 @@ def _inspect(arguments: Sequence[str]) -> int:
         "--allow_pickle", action="store_true", help="load a file that gensim's save() wrote; THIS "
         "RUNS CODE of whoever made it",
     )  # fmt: skip
-    given = parser.parse_args(arguments)
+    given = _reach_files(parser, arguments)
     return inspect(given.argument, given.allow_pickle)
 
 
@@ -168,7 +172,7 @@ def _verify(arguments: Sequence[str]) -> int:
         "Hashes every published file of a dataset again and checks every rule it can show. Ends "
         "with 0 if it is whole, else with 1.",
     )
-    return verify(parser.parse_args(arguments).argument)
+    return verify(_reach_files(parser, arguments).argument)
 
 
 def _export(arguments: Sequence[str]) -> int:
@@ -183,7 +187,7 @@ def _vectors(arguments: Sequence[str]) -> int:
     return vectors(arguments)
 
 
-def _parser_of_one(command: str, name: str, description: str) -> argparse.ArgumentParser:
+def _parser_of_one(command: str, name: str, description: str) -> FlagParser:
     """The parser of a command that takes one argument."""
     from pipeline.flags import FlagParser
 
@@ -191,6 +195,16 @@ def _parser_of_one(command: str, name: str, description: str) -> argparse.Argume
     parser.add_argument("--verbose", action="store_true", help="show tracebacks and Beam's log")
     parser.add_argument("argument", metavar=name)
     return parser
+
+
+def _reach_files(parser: FlagParser, arguments: Sequence[str]) -> argparse.Namespace:
+    """Reads the command line; Beam's flags in it tell how to reach remote files."""
+    from pipeline.flags import read_arguments
+    from transforms.storage import use_options
+
+    given, options = read_arguments(parser, arguments)
+    use_options(options)
+    return given
 
 
 def _quiet_libraries(verbose: bool) -> None:

@@ -19,7 +19,8 @@ from formats.vectors.array_rows import ArrayLayout
 from formats.vectors.source import VectorSource, demand_equal_dimensions, open_source
 from formats.vectors.spec import known_keys, parse_spec
 from pipeline.config import BuildConfig
-from transforms.storage import StoredFile, exists, is_local, join, match_files, open_file
+from transforms.object_store import StoredFile
+from transforms.storage import exists, is_local, join, match_files, open_file
 from transforms.write_matrix import FIRST, MatrixPart
 
 _FINGERPRINT_BYTES = 64 << 10

@@ -35,7 +35,7 @@ from transforms.build_vocabulary import CountTokens
 from transforms.count_documents import CountDocuments
 from transforms.decompose_documents import TERMS, DecomposeDocuments
 from transforms.read_corpus import ReadCorpus
-from transforms.storage import create_file, delete, open_file, read_file
+from transforms.storage import create_file, delete, open_file, read_file, use_options
 from transforms.summarise_corpus import CorpusSummary, SummariseCorpus
 from transforms.tokenize import Tokenize
 
@@ -109,6 +109,7 @@ def train_vectors(config: VectorsConfig, options: PipelineOptions) -> Counted:
         UsageError: flags that can't be used; nothing was run.
         DataError: bad input; nothing was written.
     """
+    use_options(options)
     outputs = [config.output, *([model_path(config.output)] * (config.method == FASTTEXT))]
     for uri in outputs:
         check_output_file(uri)

@@ -75,6 +75,8 @@ def test_the_extras_bring_what_only_some_need() -> None:
     for extra, package in [
         ("train", "tensorflow"),
         ("gcp", "apache-beam[gcp]"),
+        ("gcs", "google-cloud-storage"),
+        ("s3", "boto3"),
         ("test", "pytest"),
     ]:
         assert [r for r in requirements if r.startswith(package) and f'extra == "{extra}"' in r]

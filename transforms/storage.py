@@ -1,33 +1,48 @@
-"""Files by URI, through Beam's FileSystems; every other module opens and creates files here."""
+"""Files by URI; every other module finds, opens and creates files here.
+
+Local files and those of Beam's other file systems (``hdfs://``, ``abfs://``, ...) go through Beam,
+the objects of S3 and Google Cloud Storage through ``transforms.object_store``.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import io
 import os
+import re
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, cast
 
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileSystem
 from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from formats.errors import UsageError
+from transforms.object_store import ObjectStore, StoredFile, find_store
+from transforms.ranged_file import RangedFile
 
 _RAW = CompressionTypes.UNCOMPRESSED
+_GLOB = re.compile(r"[*?\[]")
 
 
-class StoredFile(NamedTuple):
-    """A file that was found by a pattern."""
-
-    uri: str
-    size: int
+def use_options(options: PipelineOptions) -> None:
+    """Lets this process reach remote files as the options say; Beam tells its workers."""
+    FileSystems.set_options(options)
 
 
 def open_file(uri: str) -> BinaryIO:
-    """Opens the raw bytes of a file for reading; nothing is decompressed."""
+    """Opens the raw bytes of a file for reading; nothing is decompressed.
+
+    An object of a store is read by requests for ranges of its bytes.
+    """
+    if store := find_store(uri):
+        size, version = store.facts(uri)
+        return cast(BinaryIO, RangedFile(functools.partial(store.read, uri, version), size))
     check_scheme(uri)
     return FileSystems.open(uri, compression_type=_RAW)
 
@@ -54,17 +69,25 @@ def check_scheme(uri: str) -> None:
     Raises:
         UsageError: it has none, or the package that it needs is not installed.
     """
+    if find_store(uri):
+        return
     try:
         FileSystems.get_filesystem(uri)
     except ValueError as error:
         raise UsageError(
-            f"{uri}: Beam knows no file system for {FileSystems.get_scheme(uri)}://; for gs:// "
-            "install embprep[gcp], for others the extra of apache-beam that brings it"
+            f"{uri}: Beam knows no file system for {FileSystems.get_scheme(uri)}://; install the "
+            "extra of apache-beam that brings it"
         ) from error
 
 
 def exists(uri: str) -> bool:
     """Whether there is a file at a URI."""
+    if store := find_store(uri):
+        try:
+            store.facts(uri)
+        except FileNotFoundError:
+            return False
+        return True
     check_scheme(uri)
     return bool(FileSystems.exists(uri))
 
@@ -74,9 +97,25 @@ def match_files(pattern: str) -> list[StoredFile]:
 
     Raises:
         UsageError: Beam has no file system for the pattern.
+        OSError: a store could not be asked.
     """
+    if store := find_store(pattern):
+        return sorted(_match_objects(store, pattern))
     check_scheme(pattern)
     return sorted(_match_local(pattern) if is_local(pattern) else _match_remote(pattern))
+
+
+def _match_objects(store: ObjectStore, pattern: str) -> list[StoredFile]:
+    # The same order as with local files.
+    with contextlib.suppress(FileNotFoundError):
+        if not pattern.endswith("/"):
+            return [StoredFile(pattern, store.facts(pattern).size)]
+    if below := [*store.find(pattern.rstrip("/") + "/")]:
+        return below
+    if not _GLOB.search(pattern):
+        return []
+    wanted = re.compile(FileSystem.translate_pattern(pattern))
+    return [file for file in store.find(_GLOB.split(pattern)[0]) if wanted.match(file.uri)]
 
 
 def _match_local(pattern: str) -> list[StoredFile]:
@@ -107,7 +146,9 @@ def _match(pattern: str) -> list[StoredFile]:
 
 def delete(uri: str) -> None:
     """Deletes a file, or a directory with all below it, if it is there."""
-    if not is_local(uri):
+    if store := find_store(uri):
+        store.delete([uri, *(file.uri for file in store.find(f"{uri}/"))])
+    elif not is_local(uri):
         with contextlib.suppress(BeamIOError):
             FileSystems.delete([uri])
     elif os.path.isdir(uri):
@@ -146,24 +187,42 @@ class FileBeingWritten(io.RawIOBase):
         return self._sha256.hexdigest()
 
 
-@contextlib.contextmanager
-def create_file(uri: str) -> Iterator[FileBeingWritten]:
+def create_file(uri: str) -> contextlib.AbstractContextManager[FileBeingWritten]:
     """Creates a file that is there whole when the block ends, or not at all.
 
     A local file is written beside its place, flushed to disk and moved there, which replaces
-    what stands there in one step. Object stores show an object when its upload is complete.
+    what stands there in one step. An object is written to a file of this machine first, and put
+    into its store when the block has ended well; a store replaces an object in one step.
     """
-    local = is_local(uri)
-    place = f"{uri}.{uuid.uuid4().hex}.partial" if local else uri
+    if is_local(uri):
+        return _create_local(uri)
+    return _create_remote(uri)
+
+
+@contextlib.contextmanager
+def _create_local(uri: str) -> Iterator[FileBeingWritten]:
+    place = f"{uri}.{uuid.uuid4().hex}.partial"
     try:
         with FileSystems.create(place, compression_type=_RAW) as file:
             yield FileBeingWritten(file)
-            if local:
-                file.flush()
-                os.fsync(file.fileno())
-        if local:
-            os.replace(place, uri)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(place, uri)
     except BaseException:
-        if local:
-            delete(place)
+        delete(place)
         raise
+
+
+@contextlib.contextmanager
+def _create_remote(uri: str) -> Iterator[FileBeingWritten]:
+    store = find_store(uri)
+    check_scheme(uri)
+    with tempfile.NamedTemporaryFile(prefix="embprep-upload-") as file:
+        yield FileBeingWritten(cast(BinaryIO, file))
+        file.flush()
+        if store:
+            store.upload(file.name, uri)
+            return
+        file.seek(0)
+        with FileSystems.create(uri, compression_type=_RAW) as remote:
+            shutil.copyfileobj(file, remote)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from formats.errors import UsageError
+from transforms.object_store import StoredFile
 from transforms.storage import (
-    StoredFile,
     create_file,
     delete,
     exists,
