@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -14,9 +16,12 @@ from typing import BinaryIO, NamedTuple, cast
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from formats.errors import UsageError
+from formats.errors import StorageError, UsageError
+from transforms.processes import PROCESS, has_ended, this_process
 
 _RAW = CompressionTypes.UNCOMPRESSED
+
+_PARTIAL = re.compile(rf".*\.({PROCESS})-[0-9a-f]{{8}}\.partial", re.DOTALL)
 
 
 class StoredFile(NamedTuple):
@@ -105,23 +110,70 @@ def _match(pattern: str) -> list[StoredFile]:
     return [StoredFile(entry.path, entry.size_in_bytes) for entry in result.metadata_list]
 
 
+def list_names(directory: str, ending: str) -> list[str]:
+    """Names of the files of a directory that end so, sorted; on this machine also of folders."""
+    if is_local(directory):
+        try:
+            names = os.listdir(directory)
+        except OSError:
+            return []
+        return sorted(name for name in names if name.endswith(ending))
+    found = _match(join(directory, f"*{ending}"))
+    return sorted(file.uri.rpartition("/")[2] for file in found)
+
+
 def delete(uri: str) -> None:
     """Deletes a file, or a directory with all below it, if it is there."""
     if not is_local(uri):
-        with contextlib.suppress(BeamIOError):
-            FileSystems.delete([uri])
+        for uris in ([uri], [file.uri for file in _match(join(uri, "**"))]):
+            with contextlib.suppress(BeamIOError):
+                FileSystems.delete(uris)
     elif os.path.isdir(uri):
-        shutil.rmtree(uri, ignore_errors=True)
+        # Out of its place in one step, so that nothing is there in part, and that what another
+        # process puts there meanwhile stays.
+        place = partial_name(uri)
+        try:
+            os.rename(uri, place)
+        except OSError:
+            place = uri
+        shutil.rmtree(place, ignore_errors=True)
     else:
         with contextlib.suppress(OSError):
             os.remove(uri)
 
 
-class FileBeingWritten(io.RawIOBase):
-    """Counts and hashes what is written to a file."""
+def delete_partial(directory: str, of: str = "") -> None:
+    """Deletes what processes that have ended left half-written, or half-deleted.
 
-    def __init__(self, file: BinaryIO) -> None:
+    Args:
+        directory: where it is.
+        of: the beginning of the names of what it was to be.
+    """
+    for name in list_names(directory, ".partial"):
+        found = _PARTIAL.fullmatch(name)
+        if found and name.startswith(of) and has_ended(found[1]):
+            delete(join(directory, name))
+
+
+def partial_name(uri: str) -> str:
+    """Where a file stands while it is written, or a directory while it is deleted.
+
+    No two attempts have one place, so that they can be at work at the same time.
+    """
+    return f"{uri}.{this_process()}-{uuid.uuid4().hex[:8]}.partial"
+
+
+class FileBeingWritten(io.RawIOBase):
+    """Counts and hashes what is written to a file.
+
+    Args:
+        file: takes the bytes.
+        uri: what errors call the file.
+    """
+
+    def __init__(self, file: BinaryIO, uri: str) -> None:
         self._file = file
+        self._uri = uri
         self._sha256 = hashlib.sha256()
         self.size = 0
 
@@ -130,7 +182,8 @@ class FileBeingWritten(io.RawIOBase):
 
     def write(self, data: object) -> int:
         view = memoryview(cast(bytes, data)).cast("B")
-        self._file.write(view)
+        with _naming(self._uri, self.size, len(view)):
+            self._file.write(view)
         self._sha256.update(view)
         self.size += len(view)
         return len(view)
@@ -150,20 +203,97 @@ class FileBeingWritten(io.RawIOBase):
 def create_file(uri: str) -> Iterator[FileBeingWritten]:
     """Creates a file that is there whole when the block ends, or not at all.
 
-    A local file is written beside its place, flushed to disk and moved there, which replaces
-    what stands there in one step. Object stores show an object when its upload is complete.
+    It is written beside its place and moved there, which replaces what stands there in one step;
+    a local file is flushed to disk first. An object store would take what was written so far for
+    the whole object when the block fails, or when another attempt at the same file does.
+
+    Raises:
+        StorageError: the file can't be written.
     """
     local = is_local(uri)
-    place = f"{uri}.{uuid.uuid4().hex}.partial" if local else uri
+    place = partial_name(uri)
     try:
-        with FileSystems.create(place, compression_type=_RAW) as file:
-            yield FileBeingWritten(file)
+        with _naming(uri):
+            file = FileSystems.create(place, compression_type=_RAW)
+        written = FileBeingWritten(file, uri)
+        try:
+            yield written
             if local:
-                file.flush()
-                os.fsync(file.fileno())
-        if local:
-            os.replace(place, uri)
+                with _naming(uri, written.size):
+                    file.flush()
+                    os.fsync(file.fileno())
+        except BaseException:
+            # It would fail too, for the reason that is being told already.
+            with contextlib.suppress(Exception):
+                file.close()
+            raise
+        with _naming(uri, written.size):
+            file.close()
+            _move(place, uri)
     except BaseException:
-        if local:
-            delete(place)
+        delete(place)
         raise
+
+
+def create_new(uri: str, data: bytes) -> bool:
+    """Creates a small file in its place at once, unless there is one; gives whether it did.
+
+    Of two processes that do it at the same moment one does; on an object store maybe both.
+
+    Raises:
+        StorageError: it can't be written.
+    """
+    if not is_local(uri):
+        if exists(uri):
+            return False
+        with _naming(uri), FileSystems.create(uri, compression_type=_RAW) as remote:
+            remote.write(data)
+        return True
+    with _naming(uri, 0, len(data)):
+        os.makedirs(os.path.dirname(uri) or ".", exist_ok=True)
+        try:
+            descriptor = os.open(uri, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        except FileExistsError:
+            return False
+        try:
+            with open(descriptor, "wb", buffering=0) as file:
+                file.write(data)
+                os.fsync(file.fileno())
+        except BaseException:
+            delete(uri)
+            raise
+    return True
+
+
+def _move(place: str, uri: str) -> None:
+    if is_local(uri):
+        os.replace(place, uri)
+    else:
+        FileSystems.rename([place], [uri])
+
+
+@contextlib.contextmanager
+def _naming(uri: str, written: int = 0, more: int = 0) -> Iterator[None]:
+    """Lets an error of the system name the file, and say what to do.
+
+    Args:
+        uri: the file.
+        written: bytes of it that were written before.
+        more: bytes that are being written.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            reason += (
+                f", after {written:,} bytes of it, with {more:,} more to write{_free(uri)}; make "
+                "room there, or write to another place"
+            )
+        raise StorageError(f"{uri}: can't be written: {reason}") from error
+
+
+def _free(uri: str) -> str:
+    with contextlib.suppress(OSError):
+        return f" and {shutil.disk_usage(os.path.dirname(uri) or '.').free:,} free"
+    return ""
