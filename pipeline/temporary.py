@@ -26,7 +26,7 @@ def temporary_files() -> Iterator[None]:
     Raises:
         UsageError: there is no place for them.
     """
-    before = tempfile.tempdir
+    before, variable = tempfile.tempdir, os.environ.get("TMPDIR")
     try:
         _delete_of_ended(tempfile.gettempdir())
         made = tempfile.TemporaryDirectory(prefix=f"embprep-{this_process()}-")
@@ -36,11 +36,16 @@ def temporary_files() -> Iterator[None]:
         ) from error
     with made as folder:
         _folders.append(folder)
-        tempfile.tempdir = folder
+        # The variable is for processes that work for this one.
+        tempfile.tempdir = os.environ["TMPDIR"] = folder
         try:
             yield
         finally:
             tempfile.tempdir = before
+            if variable is None:
+                del os.environ["TMPDIR"]
+            else:
+                os.environ["TMPDIR"] = variable
             _folders.remove(folder)
 
 

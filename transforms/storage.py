@@ -9,6 +9,7 @@ import io
 import os
 import re
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple, cast
@@ -118,8 +119,8 @@ def list_names(directory: str, ending: str) -> list[str]:
         except OSError:
             return []
         return sorted(name for name in names if name.endswith(ending))
-    found = _match(join(directory, f"*{ending}"))
-    return sorted(file.uri.rpartition("/")[2] for file in found)
+    found = match_files(join(directory, f"*{ending}"))
+    return [file.uri.rpartition("/")[2] for file in found]
 
 
 def delete(uri: str) -> None:
@@ -168,12 +169,14 @@ class FileBeingWritten(io.RawIOBase):
 
     Args:
         file: takes the bytes.
-        uri: what errors call the file.
+        name: what errors call the file.
+        folder: where the bytes are written on this machine.
     """
 
-    def __init__(self, file: BinaryIO, uri: str) -> None:
+    def __init__(self, file: BinaryIO, name: str, folder: str) -> None:
         self._file = file
-        self._uri = uri
+        self._name = name
+        self._folder = folder
         self._sha256 = hashlib.sha256()
         self.size = 0
 
@@ -182,11 +185,32 @@ class FileBeingWritten(io.RawIOBase):
 
     def write(self, data: object) -> int:
         view = memoryview(cast(bytes, data)).cast("B")
-        with _naming(self._uri, self.size, len(view)):
+        with self.naming_errors(more=len(view)):
             self._file.write(view)
         self._sha256.update(view)
         self.size += len(view)
         return len(view)
+
+    @contextlib.contextmanager
+    def naming_errors(self, more: int = 0) -> Iterator[None]:
+        """Lets an error of the system name the file, and say what to do.
+
+        Args:
+            more: how many bytes are being written.
+
+        Raises:
+            StorageError: instead of the error.
+        """
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or str(error)
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                reason += (
+                    f", after {self.size:,} bytes of it, with {more:,} more to write"
+                    f"{_free(self._folder)}; make room there, or write to another place"
+                )
+            raise StorageError(f"{self._name}: can't be written: {reason}") from error
 
     @property
     def stream(self) -> BinaryIO:
@@ -203,31 +227,36 @@ class FileBeingWritten(io.RawIOBase):
 def create_file(uri: str) -> Iterator[FileBeingWritten]:
     """Creates a file that is there whole when the block ends, or not at all.
 
-    It is written beside its place and moved there, which replaces what stands there in one step;
-    a local file is flushed to disk first. An object store would take what was written so far for
-    the whole object when the block fails, or when another attempt at the same file does.
+    A local file is written beside its place, flushed to disk and moved there, which replaces
+    what stands there in one step. What goes elsewhere is written to a file of this machine first,
+    and sent when the block has ended well: a store would take a part for the whole when the block
+    fails, and put it in the place of what another attempt has written.
 
     Raises:
         StorageError: the file can't be written.
     """
-    local = is_local(uri)
+    with _create_local(uri) if is_local(uri) else _create_remote(uri) as file:
+        yield file
+
+
+@contextlib.contextmanager
+def _create_local(uri: str) -> Iterator[FileBeingWritten]:
     place = partial_name(uri)
+    with _naming(uri):
+        file = FileSystems.create(place, compression_type=_RAW)
+    written = FileBeingWritten(file, uri, os.path.dirname(uri))
     try:
-        with _naming(uri):
-            file = FileSystems.create(place, compression_type=_RAW)
-        written = FileBeingWritten(file, uri)
         try:
             yield written
-            if local:
-                with _naming(uri, written.size):
-                    file.flush()
-                    os.fsync(file.fileno())
+            with written.naming_errors():
+                file.flush()
+                os.fsync(file.fileno())
         except BaseException:
             # It would fail too, for the reason that is being told already.
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(OSError):
                 file.close()
             raise
-        with _naming(uri, written.size):
+        with written.naming_errors():
             file.close()
             _move(place, uri)
     except BaseException:
@@ -235,10 +264,30 @@ def create_file(uri: str) -> Iterator[FileBeingWritten]:
         raise
 
 
+def _move(place: str, uri: str) -> None:
+    os.replace(place, uri)
+
+
+@contextlib.contextmanager
+def _create_remote(uri: str) -> Iterator[FileBeingWritten]:
+    check_scheme(uri)
+    folder = tempfile.gettempdir()
+    name = f"{uri}, first put in {folder}"
+    with contextlib.ExitStack() as stack:
+        with _naming(name, folder):
+            file = stack.enter_context(tempfile.TemporaryFile(dir=folder))
+        written = FileBeingWritten(cast(BinaryIO, file), name, folder)
+        yield written
+        with written.naming_errors():
+            file.seek(0)
+        with _naming(uri), FileSystems.create(uri, compression_type=_RAW) as remote:
+            shutil.copyfileobj(file, remote)
+
+
 def create_new(uri: str, data: bytes) -> bool:
     """Creates a small file in its place at once, unless there is one; gives whether it did.
 
-    Of two processes that do it at the same moment one does; on an object store maybe both.
+    Of two processes that do it at the same moment one does; in a store maybe both.
 
     Raises:
         StorageError: it can't be written.
@@ -246,54 +295,34 @@ def create_new(uri: str, data: bytes) -> bool:
     if not is_local(uri):
         if exists(uri):
             return False
-        with _naming(uri), FileSystems.create(uri, compression_type=_RAW) as remote:
-            remote.write(data)
+        with create_file(uri) as file:
+            file.write(data)
         return True
-    with _naming(uri, 0, len(data)):
+    with _naming(uri):
         os.makedirs(os.path.dirname(uri) or ".", exist_ok=True)
         try:
             descriptor = os.open(uri, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         except FileExistsError:
             return False
         try:
-            with open(descriptor, "wb", buffering=0) as file:
-                file.write(data)
-                os.fsync(file.fileno())
+            with open(descriptor, "wb", buffering=0) as new:
+                new.write(data)
+                os.fsync(new.fileno())
         except BaseException:
             delete(uri)
             raise
     return True
 
 
-def _move(place: str, uri: str) -> None:
-    if is_local(uri):
-        os.replace(place, uri)
-    else:
-        FileSystems.rename([place], [uri])
-
-
 @contextlib.contextmanager
-def _naming(uri: str, written: int = 0, more: int = 0) -> Iterator[None]:
-    """Lets an error of the system name the file, and say what to do.
-
-    Args:
-        uri: the file.
-        written: bytes of it that were written before.
-        more: bytes that are being written.
-    """
-    try:
+def _naming(name: str, folder: str | None = None) -> Iterator[None]:
+    """The same as ``FileBeingWritten.naming_errors``, while there is no such file."""
+    folder = os.path.dirname(name) if folder is None else folder
+    with FileBeingWritten(io.BytesIO(), name, folder).naming_errors():
         yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            reason += (
-                f", after {written:,} bytes of it, with {more:,} more to write{_free(uri)}; make "
-                "room there, or write to another place"
-            )
-        raise StorageError(f"{uri}: can't be written: {reason}") from error
 
 
-def _free(uri: str) -> str:
+def _free(folder: str) -> str:
     with contextlib.suppress(OSError):
-        return f" and {shutil.disk_usage(os.path.dirname(uri) or '.').free:,} free"
+        return f" and {shutil.disk_usage(folder or '.').free:,} free"
     return ""

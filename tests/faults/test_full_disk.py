@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from formats.errors import StorageError
 from pipeline.main import main
 from tests.faults.job import PROCESSES, ROOT, THREADS, Job, files_of, not_published, problems
 from tests.faults.mounts import Mounts, fill, free_bytes
+from tests.faults.object_files import OBJECTS
+from transforms.storage import create_file
 
 KIB = 1 << 10
 # A slow machine may log a line before the job fails.
@@ -189,6 +192,28 @@ class TestFullTemporaryFolder:
         assert (ended.returncode, ended.stderr) == (0, "")
         assert problems(tmp_path / "dataset") == []
         assert os.listdir(full) == ["filler"]
+
+    def test_what_goes_to_a_store_passes_through_it(
+        self, tmp_path: Path, mounts: Mounts, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        small = mounts.small_disk(tmp_path / "temporary", "64k")
+
+        def put(data: bytes) -> None:
+            with monkeypatch.context() as patch:
+                patch.setattr(tempfile, "tempdir", str(small))
+                with create_file("objects://bucket/file") as file:
+                    file.write(data)
+
+        said = (
+            rf"^objects://bucket/file, first put in {small}: can't be written: No space left on "
+            "device, after 0 bytes of it, with 102,400 more to write and 0 free; make room there"
+        )
+        with pytest.raises(StorageError, match=said):
+            put(bytes(100 << 10))
+        assert OBJECTS == {}
+        assert os.listdir(small) == []
+        put(bytes(10 << 10))
+        assert OBJECTS.pop("objects://bucket/file") == bytes(10 << 10)
 
     def test_without_another_one(
         self,
