@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -99,5 +98,5 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def at_work(output: Path, run_id: str) -> bool:
-    """Whether a run has begun to write."""
-    return os.path.exists(output / "runs" / run_id)
+    """Whether a run has begun to write, more than a file to see whether it can."""
+    return any(not path.name.startswith("probe") for path in (output / "runs" / run_id).glob("*"))

@@ -38,20 +38,18 @@ def wait(process: int) -> int:
 
 
 def kill_builds(
-    arguments: list[str], flags: list[str], output: Path, kills: int, seed: int
+    arguments: list[str], flags: list[str], output: Path, kills: int, seconds: float, seed: int
 ) -> None:
-    """Kills builds with some flags; those that follow have none of them."""
+    """Kills builds with some flags, which take some seconds; builds without them follow."""
     temporary = Path(os.environ["TMPDIR"])
     draw = random.Random(seed)
-    began = time.monotonic()
-    assert wait(start([*arguments, *flags, "--run_id=whole"])) == 0
-    seconds = time.monotonic() - began
+    assert wait(start([*arguments, "--run_id=whole"])) == 0
     previous = "whole"
     for number in range(kills):
         run, following = f"killed{number}", f"following{number}"
         # Every second one from when it has begun to write, however slow the machine is just then.
         late = number % 2
-        moment = seconds * (number + draw.random()) / kills / (1 + late)
+        moment = seconds * (number + draw.random()) / kills / (1 + 2 * late)
         while (code := kill([*arguments, *flags], output, run, late, moment)) == 0:
             # It was done before. The next one has another name, since this one is in force.
             previous, run, moment = run, f"{run}.", moment * 0.8

@@ -182,7 +182,7 @@ class TestFullTemporaryFolder:
     def test_another_one_is_taken(self, full: Path, job: Job, tmp_path: Path) -> None:
         arguments = [argument for argument in job.arguments if not argument.startswith("--output=")]
         ended = subprocess.run(
-            [sys.executable, "-m", "pipeline", *arguments, *PROCESSES,
+            [sys.executable, "-m", "pipeline", *arguments, *THREADS,
              f"--output={tmp_path / 'dataset'}"],
             capture_output=True,
             text=True,

