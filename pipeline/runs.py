@@ -209,9 +209,10 @@ def _delete_unpublished(output: str, run_id: str) -> None:
     uri = join(output, run_manifest_path(run_id))
     with contextlib.suppress(DataError):
         manifest = parse_manifest(read_file(uri), uri)
-        published = {join(output, file.path) for file in published_files(manifest)}
+        # By their names alone, since a file system may write the URIs otherwise than we do.
+        published = {file.path.rpartition("/")[2] for file in published_files(manifest)}
         for file in match_files(join(output, run_directory(run_id))):
-            if file.uri not in published | {uri}:
+            if file.uri.rpartition("/")[2] not in published | {MANIFEST_PATH}:
                 delete(file.uri)
 
 

@@ -19,7 +19,8 @@ class Mounts:
     """
 
     def __init__(self) -> None:
-        own_user = [] if os.getuid() == 0 else ["--user", "--map-root-user"]
+        may = subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode == 0
+        own_user = [] if may else ["--user", "--map-root-user"]
         self._shell = subprocess.Popen(
             ["unshare", *own_user, "--mount", "sh"],
             stdin=subprocess.PIPE,
