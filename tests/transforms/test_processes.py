@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -27,10 +29,10 @@ def test_this_process_has_a_name_and_has_not_ended() -> None:
     assert has_ended(this_process()) is False
 
 
-def test_a_process_is_alive_until_it_is_killed(repository: object) -> None:
+def test_a_process_is_alive_until_it_is_killed(repository: Path) -> None:
     command = [sys.executable, "-c", f"{SAY}; input()"]
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=str(repository)
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=repository
     ) as process:
         assert process.stdout
         name = process.stdout.readline().strip()
@@ -43,8 +45,6 @@ def test_a_process_is_alive_until_it_is_killed(repository: object) -> None:
 
 
 def _within_a_second(name: str) -> bool:
-    import time
-
     until = time.monotonic() + 1
     while not (ended := has_ended(name)) and time.monotonic() < until:
         time.sleep(0.01)
