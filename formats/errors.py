@@ -1,4 +1,4 @@
-"""The errors that embprep raises for what it was given.
+"""The errors that embprep raises for what it was given, and for what it can't write.
 
 Each message is one line: it names the file, the place in it, what was expected, what was
 found and what to do. The command line prints that line and nothing else; a traceback is
@@ -21,6 +21,10 @@ class UsageError(EmbprepError):
 
 class DataError(EmbprepError):
     """Input that is damaged, or not what it claims to be. The command ends with exit code 1."""
+
+
+class StorageError(EmbprepError, OSError):
+    """A file that can't be written, such as for a full disk. The command ends with exit code 1."""
 
 
 def damaged(file: str, place: str, *, expected: str, found: str, remedy: str) -> DataError:

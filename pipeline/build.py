@@ -9,24 +9,23 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterator
 from importlib.metadata import version
 from typing import NamedTuple
 
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
 from formats.dataset.manifest import Manifest, parse_manifest
-from formats.dataset.paths import MANIFEST_PATH, run_directory, run_manifest_path
-from formats.errors import DataError, UsageError
+from formats.dataset.paths import run_directory, run_manifest_path
 from pipeline.config import BuildConfig
 from pipeline.engine import is_local, make_pipeline, run_pipeline
 from pipeline.job import add_build
 from pipeline.plan import Plan, plan_build, plan_corpora
 from pipeline.progress import Progress
+from pipeline.runs import LOCAL, begun_run
 from pipeline.trained_vectors import delete_trained, plan_trainings, train_all
 from transforms.encode_examples import ExampleSpec
 from transforms.publish import Draft
-from transforms.storage import create_file, delete, exists, join, read_file, use_options
+from transforms.storage import join, read_file, use_options
 from transforms.write_matrix import MatrixSpec
 
 # A byte of vectors is less work than one of text, since rows that nobody asked for are passed over.
@@ -55,7 +54,8 @@ def build(config: BuildConfig, options: PipelineOptions) -> tuple[Manifest, floa
     corpora = plan_corpora(config)
     trainings = plan_trainings(config, join(config.output, run_directory(run.run_id)))
     local = is_local(options)
-    begun = _begun_run(config.output, run.run_id, local)
+    engine = LOCAL if local else str(options.view_as(StandardOptions).runner)
+    begun = begun_run(config.output, run.run_id, engine)
     with contextlib.ExitStack() as stack:
         if trainings:
             stack.enter_context(begun)
@@ -68,7 +68,7 @@ def build(config: BuildConfig, options: PipelineOptions) -> tuple[Manifest, floa
             stack.enter_context(begun)
         with Progress(plan, show=local):
             run_pipeline(pipeline)
-    delete_trained(trainings)
+        delete_trained(trainings)
     manifest_uri = join(config.output, run_manifest_path(run.run_id))
     manifest = parse_manifest(read_file(manifest_uri), manifest_uri)
     return manifest, time.monotonic() - started
@@ -122,45 +122,3 @@ def draft_manifest(config: BuildConfig, plan: Plan, run: Run) -> Draft:
         ),
         warnings=plan.warnings,
     )
-
-
-@contextlib.contextmanager
-def _begun_run(output: str, run_id: str, local: bool) -> Iterator[None]:
-    """Finds out before the work whether its result can be written; clears up if it fails."""
-    directory = join(output, run_directory(run_id))
-    _check_output(output, run_id, directory)
-    try:
-        yield
-    except Exception:
-        # Another engine may still be at work on these files.
-        if local:
-            delete(directory)
-        raise
-
-
-def _check_output(output: str, run_id: str, directory: str) -> None:
-    try:
-        if _run_in_force(output) == run_id:
-            raise UsageError(
-                f"--run_id {run_id}: the dataset in force at {output} is of a run of this name, "
-                "and would be destroyed while it is replaced; give another name"
-            )
-        # The manifest's own place too: it may differ from that of the runs.
-        for probe in (join(output, f"{run_id}.probe"), join(directory, "probe")):
-            with create_file(probe) as file:
-                file.write(b"")
-            delete(probe)
-    except OSError as error:
-        raise UsageError(f"--output {output}: can't be written: {error}") from error
-    delete(directory)
-
-
-def _run_in_force(output: str) -> str | None:
-    """The run whose dataset is in force; None without one, or with a damaged manifest."""
-    uri = join(output, MANIFEST_PATH)
-    if not exists(uri):
-        return None
-    data = read_file(uri)
-    with contextlib.suppress(DataError):
-        return parse_manifest(data, uri).run_id
-    return None

@@ -19,7 +19,7 @@ from apache_beam.options.pipeline_options import (
 )
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from formats.errors import DataError, EmbprepError, UsageError
+from formats.errors import DataError, EmbprepError, StorageError, UsageError
 from pipeline.local_workers import WorkerProcessRunner, WorkerThreadRunner
 
 # For less than this, a second thread costs more than it saves.
@@ -28,7 +28,10 @@ _PARALLEL_FROM_BYTES = 4 << 20
 _MOST_THREADS = 4
 _IN_MEMORY, _MULTI_PROCESSING = "in_memory", "multi_processing"
 
-_ERROR_LINE = re.compile(r"^(?:formats\.errors\.)?(DataError|UsageError|RowError): (.*)$", re.M)
+_KINDS: dict[str, type[EmbprepError]] = {"UsageError": UsageError, "StorageError": StorageError}
+_ERROR_LINE = re.compile(
+    r"^(?:formats\.errors\.)?(DataError|UsageError|RowError|StorageError): (.*)$", re.M
+)
 _STAGE = re.compile(r" \[while running '.*'\]$")
 
 
@@ -111,6 +114,5 @@ def error_of_worker(failure: BaseException) -> EmbprepError | None:
     for error in chain:
         if found := _ERROR_LINE.findall(str(error)):
             name, message = found[-1]
-            kind = UsageError if name == "UsageError" else DataError
-            return kind(_STAGE.sub("", message))
+            return _KINDS.get(name, DataError)(_STAGE.sub("", message))
     return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -14,6 +13,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from formats.blocks import SPLITS
 from formats.dataset.embedding_matrix import MATRIX_FORMATS
+from formats.dataset.paths import RUN_ID
 from formats.errors import UsageError
 from formats.oov import POLICIES
 from formats.splits import parse_splits
@@ -370,7 +370,7 @@ def _reject_fractions(text: str) -> tuple[float, float]:
 
 
 def _run_id(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", text) or os.sep in text:
+    if not re.fullmatch(RUN_ID, text):
         raise argparse.ArgumentTypeError(
             f"{text!r} can't name a folder; use letters, digits, dots, dashes and underscores"
         )

@@ -8,7 +8,6 @@ import ctypes
 import gc
 import logging
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -105,9 +104,10 @@ def _build(arguments: Sequence[str]) -> int:
     from pipeline.build import build
     from pipeline.flags import parse_build_flags
     from pipeline.report import summary_table
+    from pipeline.temporary import temporary_files
 
     config, options = parse_build_flags(arguments)
-    with _stopped_at_once():
+    with _stopped_at_once(), temporary_files():
         manifest, seconds = build(config, options)
     for warning in manifest.warnings:
         print(f"embprep: warning: {warning}", file=sys.stderr)
@@ -135,10 +135,9 @@ def _stopped_at_once() -> Iterator[None]:
 
 
 def _stop(number: int, _: object) -> None:
-    from transforms.progress import DIRECTORY_VARIABLE
+    from pipeline.temporary import delete_temporary_files
 
-    if folder := os.environ.get(DIRECTORY_VARIABLE):
-        shutil.rmtree(folder, ignore_errors=True)
+    delete_temporary_files()
     # Not by print, which may have been interrupted itself.
     clear_line = "\r\x1b[K" if sys.stderr.isatty() else ""
     message = f"{clear_line}embprep: interrupted; the dataset in force is whole\n"
@@ -182,9 +181,11 @@ def _export(arguments: Sequence[str]) -> int:
 
 
 def _vectors(arguments: Sequence[str]) -> int:
+    from pipeline.temporary import temporary_files
     from pipeline.train_vectors import vectors
 
-    return vectors(arguments)
+    with temporary_files():
+        return vectors(arguments)
 
 
 def _parser_of_one(command: str, name: str, description: str) -> FlagParser:

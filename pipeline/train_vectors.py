@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-import uuid
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -35,7 +34,14 @@ from transforms.build_vocabulary import CountTokens
 from transforms.count_documents import CountDocuments
 from transforms.decompose_documents import TERMS, DecomposeDocuments
 from transforms.read_corpus import ReadCorpus
-from transforms.storage import create_file, delete, open_file, read_file, use_options
+from transforms.storage import (
+    create_file,
+    delete,
+    open_file,
+    partial_name,
+    read_file,
+    use_options,
+)
 from transforms.summarise_corpus import CorpusSummary, SummariseCorpus
 from transforms.tokenize import Tokenize
 
@@ -155,7 +161,7 @@ def _count(
     corpus_bytes: int,
 ) -> Counted:
     # An engine gives back nothing but files.
-    uri = f"{config.output}.{uuid.uuid4().hex}.counts"
+    uri = partial_name(config.output)
     pipeline = make_pipeline(options, corpus_bytes)
     rows, rejects = pipeline | "CountedRanges" >> beam.Create(ranges) | ReadCorpus()
     tokens = rows | Tokenize(config.tokenizer, config.splits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -21,12 +22,14 @@ from formats.dataset.manifest import (
     Rejects,
     SplitInfo,
     VectorsInput,
+    parse_manifest,
 )
 from formats.dataset.paths import MANIFEST_PATH, run_manifest_path
+from formats.errors import DataError
 from formats.vectors.source import VectorSource
 from transforms.encode_examples import ExampleSpec
 from transforms.prove_vectors import JoinedSource
-from transforms.storage import create_file, join
+from transforms.storage import create_file, exists, join, read_file
 from transforms.summarise_corpus import CorpusSummary
 from transforms.write_matrix import MatrixSpec
 from transforms.write_rejects import RejectsFile
@@ -136,11 +139,44 @@ def _publish(
         rejects=_rejects(summary, sources, rejects),
         warnings=[*draft.warnings, *(text for source in sources for text in source.warnings)],
     )
+    put_in_force(manifest, draft.output)
+    return manifest.to_json()
+
+
+def put_in_force(manifest: Manifest, output: str) -> None:
+    """Writes a manifest into its run, and then in the place of the one in force.
+
+    An engine may make a second attempt while the first is only slow. What comes to it so late
+    that a newer run is in force leaves that one there.
+
+    Args:
+        manifest: names files that are all there.
+        output: URI of the dataset.
+
+    Raises:
+        StorageError: it can't be written. The dataset before is in force.
+    """
     data = manifest.to_json()
-    for path in (run_manifest_path(draft.run_id), MANIFEST_PATH):
-        with create_file(join(draft.output, path)) as file:
-            file.write(data)
-    return data
+    kept = join(output, run_manifest_path(manifest.run_id))
+    is_repeated = exists(kept)
+    _write(kept, data)
+    if not (is_repeated and _is_newer_in_force(manifest, output)):
+        _write(join(output, MANIFEST_PATH), data)
+
+
+def _write(uri: str, data: bytes) -> None:
+    with create_file(uri) as file:
+        file.write(data)
+
+
+def _is_newer_in_force(manifest: Manifest, output: str) -> bool:
+    uri = join(output, MANIFEST_PATH)
+    if not exists(uri):
+        return False
+    data = read_file(uri)
+    with contextlib.suppress(DataError):
+        return parse_manifest(data, uri).created > manifest.created
+    return False
 
 
 def _vector_inputs(

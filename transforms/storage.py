@@ -7,6 +7,7 @@ the objects of S3 and Google Cloud Storage through ``transforms.object_store``.
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import hashlib
 import io
@@ -22,12 +23,15 @@ from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileSystem
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from formats.errors import UsageError
+from formats.errors import StorageError, UsageError
 from transforms.object_store import ObjectStore, StoredFile, find_store
+from transforms.processes import PROCESS, has_ended, this_process
 from transforms.ranged_file import RangedFile
 
 _RAW = CompressionTypes.UNCOMPRESSED
 _GLOB = re.compile(r"[*?\[]")
+
+_PARTIAL = re.compile(rf".*\.({PROCESS})-[0-9a-f]{{8}}\.partial", re.DOTALL)
 
 
 def use_options(options: PipelineOptions) -> None:
@@ -144,25 +148,74 @@ def _match(pattern: str) -> list[StoredFile]:
     return [StoredFile(entry.path, entry.size_in_bytes) for entry in result.metadata_list]
 
 
+def list_names(directory: str, ending: str) -> list[str]:
+    """Names of the files of a directory that end so, sorted; on this machine also of folders."""
+    if is_local(directory):
+        try:
+            names = os.listdir(directory)
+        except OSError:
+            return []
+        return sorted(name for name in names if name.endswith(ending))
+    found = match_files(join(directory, f"*{ending}"))
+    return [file.uri.rpartition("/")[2] for file in found]
+
+
 def delete(uri: str) -> None:
     """Deletes a file, or a directory with all below it, if it is there."""
     if store := find_store(uri):
         store.delete([uri, *(file.uri for file in store.find(f"{uri}/"))])
     elif not is_local(uri):
-        with contextlib.suppress(BeamIOError):
-            FileSystems.delete([uri])
+        for uris in ([uri], [file.uri for file in _match(join(uri, "**"))]):
+            with contextlib.suppress(BeamIOError):
+                FileSystems.delete(uris)
     elif os.path.isdir(uri):
-        shutil.rmtree(uri, ignore_errors=True)
+        # Out of its place in one step, so that nothing is there in part, and that what another
+        # process puts there meanwhile stays.
+        place = partial_name(uri)
+        try:
+            os.rename(uri, place)
+        except OSError:
+            place = uri
+        shutil.rmtree(place, ignore_errors=True)
     else:
         with contextlib.suppress(OSError):
             os.remove(uri)
 
 
-class FileBeingWritten(io.RawIOBase):
-    """Counts and hashes what is written to a file."""
+def delete_partial(directory: str, of: str = "") -> None:
+    """Deletes what processes that have ended left half-written, or half-deleted.
 
-    def __init__(self, file: BinaryIO) -> None:
+    Args:
+        directory: where it is.
+        of: the beginning of the names of what it was to be.
+    """
+    for name in list_names(directory, ".partial"):
+        found = _PARTIAL.fullmatch(name)
+        if found and name.startswith(of) and has_ended(found[1]):
+            delete(join(directory, name))
+
+
+def partial_name(uri: str) -> str:
+    """Where a file stands while it is written, or a directory while it is deleted.
+
+    No two attempts have one place, so that they can be at work at the same time.
+    """
+    return f"{uri}.{this_process()}-{uuid.uuid4().hex[:8]}.partial"
+
+
+class FileBeingWritten(io.RawIOBase):
+    """Counts and hashes what is written to a file.
+
+    Args:
+        file: takes the bytes.
+        name: what errors call the file.
+        folder: where the bytes are written on this machine.
+    """
+
+    def __init__(self, file: BinaryIO, name: str, folder: str) -> None:
         self._file = file
+        self._name = name
+        self._folder = folder
         self._sha256 = hashlib.sha256()
         self.size = 0
 
@@ -171,10 +224,32 @@ class FileBeingWritten(io.RawIOBase):
 
     def write(self, data: object) -> int:
         view = memoryview(cast(bytes, data)).cast("B")
-        self._file.write(view)
+        with self.naming_errors(more=len(view)):
+            self._file.write(view)
         self._sha256.update(view)
         self.size += len(view)
         return len(view)
+
+    @contextlib.contextmanager
+    def naming_errors(self, more: int = 0) -> Iterator[None]:
+        """Lets an error of the system name the file, and say what to do.
+
+        Args:
+            more: how many bytes are being written.
+
+        Raises:
+            StorageError: instead of the error.
+        """
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or str(error)
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                reason += (
+                    f", after {self.size:,} bytes of it, with {more:,} more to write"
+                    f"{_free(self._folder)}; make room there, or write to another place"
+                )
+            raise StorageError(f"{self._name}: can't be written: {reason}") from error
 
     @property
     def stream(self) -> BinaryIO:
@@ -187,42 +262,115 @@ class FileBeingWritten(io.RawIOBase):
         return self._sha256.hexdigest()
 
 
-def create_file(uri: str) -> contextlib.AbstractContextManager[FileBeingWritten]:
+@contextlib.contextmanager
+def create_file(uri: str) -> Iterator[FileBeingWritten]:
     """Creates a file that is there whole when the block ends, or not at all.
 
     A local file is written beside its place, flushed to disk and moved there, which replaces
-    what stands there in one step. An object is written to a file of this machine first, and put
-    into its store when the block has ended well; a store replaces an object in one step.
+    what stands there in one step. What goes elsewhere is written to a file of this machine first,
+    and sent when the block has ended well: a store would take a part for the whole when the block
+    fails, and put it in the place of what another attempt has written. An object of S3 or Google
+    Cloud Storage replaces the one that was there in one step.
+
+    Raises:
+        StorageError: the file can't be written.
     """
-    if is_local(uri):
-        return _create_local(uri)
-    return _create_remote(uri)
+    with _create_local(uri) if is_local(uri) else _create_remote(uri) as file:
+        yield file
 
 
 @contextlib.contextmanager
 def _create_local(uri: str) -> Iterator[FileBeingWritten]:
-    place = f"{uri}.{uuid.uuid4().hex}.partial"
+    place = partial_name(uri)
+    with _naming(uri):
+        file = FileSystems.create(place, compression_type=_RAW)
+    written = FileBeingWritten(file, uri, os.path.dirname(uri))
     try:
-        with FileSystems.create(place, compression_type=_RAW) as file:
-            yield FileBeingWritten(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(place, uri)
+        try:
+            yield written
+            with written.naming_errors():
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:
+            # It would fail too, for the reason that is being told already.
+            with contextlib.suppress(OSError):
+                file.close()
+            raise
+        with written.naming_errors():
+            file.close()
+            _move(place, uri)
     except BaseException:
         delete(place)
         raise
+
+
+def _move(place: str, uri: str) -> None:
+    os.replace(place, uri)
 
 
 @contextlib.contextmanager
 def _create_remote(uri: str) -> Iterator[FileBeingWritten]:
     store = find_store(uri)
     check_scheme(uri)
-    with tempfile.NamedTemporaryFile(prefix="embprep-upload-") as file:
-        yield FileBeingWritten(cast(BinaryIO, file))
-        file.flush()
-        if store:
-            store.upload(file.name, uri)
-            return
-        file.seek(0)
-        with FileSystems.create(uri, compression_type=_RAW) as remote:
-            shutil.copyfileobj(file, remote)
+    folder = tempfile.gettempdir()
+    name = f"{uri}, first put in {folder}"
+    with contextlib.ExitStack() as stack:
+        with _naming(name, folder):
+            file = stack.enter_context(
+                tempfile.NamedTemporaryFile(prefix="embprep-upload-", dir=folder)
+            )
+        written = FileBeingWritten(cast(BinaryIO, file), name, folder)
+        yield written
+        with written.naming_errors():
+            file.flush()
+            file.seek(0)
+        with _naming(uri):
+            if store:
+                store.upload(file.name, uri)
+                return
+            with FileSystems.create(uri, compression_type=_RAW) as remote:
+                shutil.copyfileobj(file, remote)
+
+
+def create_new(uri: str, data: bytes) -> bool:
+    """Creates a small file in its place at once, unless there is one; gives whether it did.
+
+    Of two processes that do it at the same moment one does; in a store maybe both.
+
+    Raises:
+        StorageError: it can't be written.
+    """
+    if not is_local(uri):
+        if exists(uri):
+            return False
+        with create_file(uri) as file:
+            file.write(data)
+        return True
+    with _naming(uri):
+        os.makedirs(os.path.dirname(uri) or ".", exist_ok=True)
+        try:
+            descriptor = os.open(uri, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        except FileExistsError:
+            return False
+        try:
+            with open(descriptor, "wb", buffering=0) as new:
+                new.write(data)
+                os.fsync(new.fileno())
+        except BaseException:
+            delete(uri)
+            raise
+    return True
+
+
+@contextlib.contextmanager
+def _naming(name: str, folder: str | None = None) -> Iterator[None]:
+    """The same as ``FileBeingWritten.naming_errors``, while there is no such file."""
+    folder = os.path.dirname(name) if folder is None else folder
+    with FileBeingWritten(io.BytesIO(), name, folder).naming_errors():
+        yield
+
+
+def _free(folder: str) -> str:
+    with contextlib.suppress(OSError):
+        return f" and {shutil.disk_usage(folder or '.').free:,} free"
+    return ""

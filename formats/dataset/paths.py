@@ -8,6 +8,9 @@ from formats.errors import DataError
 
 MANIFEST_PATH = "manifest.json"
 
+# Regular expression of the name of a run.
+RUN_ID = "[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
+
 _SCHEME_OR_DRIVE = re.compile("[A-Za-z][A-Za-z0-9+.-]*:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 

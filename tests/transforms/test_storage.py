@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from pathlib import Path
@@ -62,6 +63,27 @@ class TestCreateFile:
                 fail(tmp_path / name)
         assert os.listdir(tmp_path) == ["old"]
         assert (tmp_path / "old").read_text() == "old"
+
+    @pytest.mark.parametrize("ends", [True, False])
+    def test_another_attempt_that_comes_late_harms_nothing(
+        self, ends: bool, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "file"
+
+        def attempt() -> None:
+            with create_file(str(path)) as late:
+                late.write(b"one")
+                with create_file(str(path)) as file:
+                    file.write(b"onetwo")
+                assert path.read_bytes() == b"onetwo"
+                if not ends:
+                    raise ValueError
+                late.write(b"two")
+
+        with contextlib.nullcontext() if ends else pytest.raises(ValueError, match="^$"):
+            attempt()
+        assert path.read_bytes() == b"onetwo"
+        assert os.listdir(tmp_path) == ["file"]
 
     def test_a_place_that_cannot_be_written(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
