@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions
 
-from formats.errors import UsageError
+from formats.errors import DataError, UsageError
 from pipeline.build import build
 from pipeline.config import BuildConfig
-from pipeline.engine import is_only_described, make_pipeline
+from pipeline.engine import error_of_worker, is_only_described, make_pipeline
 
 
 @pytest.mark.parametrize("flag", ["--template_location=gs://bucket/t", "--dry_run=true"])
@@ -48,3 +48,16 @@ def test_a_setup_file_of_the_working_directory_needs_no_dot(given: str, used: st
     options = PipelineOptions(["--runner=PortableRunner", f"--setup_file={given}"])
     make_pipeline(options, 0)
     assert options.view_as(SetupOptions).setup_file == used
+
+
+def test_the_error_of_a_worker_is_told_as_it_was_raised() -> None:
+    # As DataflowRunner gives on the message of a job that failed.
+    failure = RuntimeError(
+        "Dataflow pipeline failed. State: FAILED, Error:\nTraceback (most recent call last):\n"
+        '  File "apache_beam/runners/common.py", line 1, in process\n'
+        "formats.errors.DataError: gs://b/c.csv: byte 7: found one thing [while running 'Read-1']\n"
+        "\nDuring handling of the above exception, another exception occurred:\n"
+    )
+    error = error_of_worker(failure)
+    assert isinstance(error, DataError)
+    assert str(error) == "gs://b/c.csv: byte 7: found one thing"

@@ -15,7 +15,16 @@ import apache_beam as beam
 import pytest
 from apache_beam.portability.api import beam_runner_api_pb2
 
-from tests.dataflow.conftest import CORPUS, FLAGS, VECTORS, Cloud, Submitted, options_of, staging_of
+from tests.dataflow.conftest import (
+    CORPUS,
+    FLAGS,
+    VECTORS,
+    Cloud,
+    Submitted,
+    options_of,
+    run,
+    staging_of,
+)
 
 PACKAGES = ("formats", "pipeline", "trainer", "transforms")
 
@@ -118,3 +127,14 @@ def test_the_options_are_passed_on(submitted: Submitted, pool: dict[str, Any]) -
 
 def test_no_stage_needs_a_key_that_is_not_deterministic(submitted: Submitted) -> None:
     assert options_of(submitted.job)["allow_non_deterministic_key_coders"] is False
+
+
+def test_a_dry_run_needs_no_cloud(
+    checkout: Path, packages: Path, gensim_data: Callable[[str], Path], tmp_path: Path
+) -> None:
+    command = [packages / "bin" / "python", "-m", "pipeline", "build", *FLAGS, "--dry_run=true"]
+    command += [f"--corpus={gensim_data(CORPUS)}", f"--vectors={gensim_data(VECTORS)}"]
+    command += [f"--output={tmp_path}/out", "--runner=DataflowRunner", "--project=project"]
+    done = run([*command, "--region=region", "--temp_location=gs://bucket/temp"], cwd=checkout)
+    assert "no job was run" in done.stdout
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
