@@ -13,6 +13,11 @@ from apache_beam.portability import python_urns
 from apache_beam.portability.api import beam_runner_api_pb2
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+import transforms
+
+# What runs is what was staged, and not the sources that these tests belong to.
+assert Path(transforms.__file__).is_relative_to(sys.prefix), transforms.__file__
+
 pipeline = beam_runner_api_pb2.Pipeline.FromString(Path(sys.argv[1]).read_bytes())
 for environment in pipeline.components.environments.values():
     environment.urn = python_urns.EMBEDDED_PYTHON
