@@ -16,8 +16,9 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 
 from formats.dataset.manifest import Manifest, parse_manifest
 from formats.dataset.paths import run_directory, run_manifest_path
+from formats.errors import UsageError
 from pipeline.config import BuildConfig
-from pipeline.engine import is_local, make_pipeline, run_pipeline
+from pipeline.engine import is_local, is_only_described, make_pipeline, run_pipeline
 from pipeline.job import add_build
 from pipeline.plan import Plan, plan_build, plan_corpora
 from pipeline.progress import Progress
@@ -34,7 +35,7 @@ _VECTORS_PER_TEXT = 4
 _PACKAGES = ("embprep", "apache-beam", "numpy", "pyarrow", "protobuf")
 
 
-def build(config: BuildConfig, options: PipelineOptions) -> tuple[Manifest, float]:
+def build(config: BuildConfig, options: PipelineOptions) -> tuple[Manifest | None, float]:
     """Builds a dataset and publishes it.
 
     Args:
@@ -42,7 +43,8 @@ def build(config: BuildConfig, options: PipelineOptions) -> tuple[Manifest, floa
         options: Beam's options, which name the engine.
 
     Returns:
-        The published manifest, and the seconds that the build took.
+        The published manifest, and the seconds that the build took. No manifest if the job was
+        only described: a template, or a dry run.
 
     Raises:
         UsageError: flags that can't be used; nothing was run.
@@ -54,6 +56,11 @@ def build(config: BuildConfig, options: PipelineOptions) -> tuple[Manifest, floa
     corpora = plan_corpora(config)
     trainings = plan_trainings(config, join(config.output, run_directory(run.run_id)))
     local = is_local(options)
+    if trainings and is_only_described(options):
+        raise UsageError(
+            f"--vectors {trainings[0].spec}: is made by jobs that run before the one described; "
+            "make it with embprep vectors, and give the file"
+        )
     engine = LOCAL if local else str(options.view_as(StandardOptions).runner)
     begun = begun_run(config.output, run.run_id, engine)
     with contextlib.ExitStack() as stack:
@@ -68,6 +75,8 @@ def build(config: BuildConfig, options: PipelineOptions) -> tuple[Manifest, floa
             stack.enter_context(begun)
         with Progress(plan, show=local):
             run_pipeline(pipeline)
+        if is_only_described(options):
+            return None, time.monotonic() - started
         delete_trained(trainings)
     manifest_uri = join(config.output, run_manifest_path(run.run_id))
     manifest = parse_manifest(read_file(manifest_uri), manifest_uri)

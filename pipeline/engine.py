@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import (
     DirectOptions,
+    GoogleCloudOptions,
     PipelineOptions,
+    SetupOptions,
     StandardOptions,
+    TestOptions,
     TypeOptions,
 )
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
@@ -41,6 +45,19 @@ def is_local(options: PipelineOptions) -> bool:
     return runner is None or runner.lower() in ("fnapirunner", "local")
 
 
+def is_only_described(options: PipelineOptions) -> bool:
+    """Whether Dataflow is only to be given the description of a job, which nobody runs yet.
+
+    So it is with ``--template_location``, which is also how a flex template is launched, and with
+    ``--dry_run``.
+    """
+    runner = options.view_as(StandardOptions).runner or ""
+    return "dataflow" in runner.lower() and bool(
+        options.view_as(GoogleCloudOptions).template_location
+        or options.view_as(TestOptions).dry_run
+    )
+
+
 def make_pipeline(options: PipelineOptions, input_bytes: int) -> beam.Pipeline:
     """Makes a pipeline for the engine that the options name, by default the local one.
 
@@ -49,7 +66,14 @@ def make_pipeline(options: PipelineOptions, input_bytes: int) -> beam.Pipeline:
     ``--direct_running_mode`` decide otherwise.
     """
     options.view_as(TypeOptions).allow_non_deterministic_key_coders = False
+    setup = options.view_as(SetupOptions)
+    if setup.save_main_session:
+        raise UsageError("--save_main_session: nothing of embprep is in the main session; give "
+                         "workers the package by --setup_file, or in their image")  # fmt: skip
     if not is_local(options):
+        if setup.setup_file and not os.path.dirname(setup.setup_file):
+            # Beam changes to the folder of the file, even to one called "".
+            setup.setup_file = os.path.join(os.curdir, setup.setup_file)
         try:
             return beam.Pipeline(options=options)
         except ValueError as error:
@@ -89,6 +113,7 @@ def run_pipeline(pipeline: beam.Pipeline) -> None:
     """
     try:
         result: Any = pipeline.run()
+        _tell_job(result)
         result.wait_until_finish()
     except Exception as failure:
         if error := error_of_worker(failure):
@@ -96,6 +121,12 @@ def run_pipeline(pipeline: beam.Pipeline) -> None:
         raise
     if result.state not in ("DONE", None):
         raise DataError(f"the job ended as {result.state}; see the engine's own log")
+
+
+def _tell_job(result: Any) -> None:
+    """Says which job it is that Dataflow runs now, since it goes on if this process is ended."""
+    if getattr(result, "has_job", False):
+        print(f"embprep: submitted as job {result.job_id()}", file=sys.stderr, flush=True)
 
 
 def error_of_worker(failure: BaseException) -> EmbprepError | None:

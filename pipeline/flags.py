@@ -90,10 +90,10 @@ def read_arguments(
     Raises:
         UsageError: an unknown flag, one that is missing, or a value that can't be used.
     """
-    beam_parser = _beam_parser(parser.prog)
+    of_beam = beam_parser(parser.prog)
     # Beam's first: only who knows a flag can tell its value from an argument.
-    given, others = beam_parser.parse_known_args(arguments)
-    values = {k: v for k, v in vars(given).items() if v != beam_parser.get_default(k)}
+    given, others = of_beam.parse_known_args(arguments)
+    values = {k: v for k, v in vars(given).items() if v != of_beam.get_default(k)}
     return parser.parse_args(others), PipelineOptions.from_dictionary(values)
 
 
@@ -109,7 +109,7 @@ def parse_build_flags(arguments: Sequence[str]) -> tuple[BuildConfig, PipelineOp
     Raises:
         UsageError: an unknown flag, or a value that can't be used.
     """
-    parser = _build_parser()
+    parser = build_parser()
     fields, beam_options = read_flags(parser, arguments, ("corpus", "vectors", "output"))
     if fields.get("shuffle_seed") == "none":
         fields["shuffle_seed"] = None
@@ -118,7 +118,8 @@ def parse_build_flags(arguments: Sequence[str]) -> tuple[BuildConfig, PipelineOp
     return config, beam_options
 
 
-def _build_parser() -> FlagParser:
+def build_parser() -> FlagParser:
+    """The parser of the flags of ``embprep build``; those that are Beam's are none of them."""
     parser = FlagParser(
         prog="embprep build",
         description="Builds a dataset from a corpus and word-vector files. Flags that are not "
@@ -199,7 +200,7 @@ def _toml_arguments(path: str, given: Sequence[str], parser: FlagParser) -> list
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"--config {path}: can't be read as TOML: {error}") from error
     names = {argument.partition("=")[0] for argument in given}
-    known = _actions(parser) | _actions(_beam_parser(parser.prog))
+    known = _actions(parser) | _actions(beam_parser(parser.prog))
     arguments: list[str] = []
     for key, value in table.items():
         flag = f"--{key}"
@@ -257,17 +258,18 @@ class _ViewedOptions(PipelineOptions):
 
 def _beam_options(arguments: list[str], parser: FlagParser) -> PipelineOptions:
     """Beam's own flags; one that Beam does not know either is an error, not a warning."""
-    beam_parser = _beam_parser(parser.prog)
-    _, unknown = beam_parser.parse_known_args(arguments)
+    of_beam = beam_parser(parser.prog)
+    _, unknown = of_beam.parse_known_args(arguments)
     if unknown:
         flag = unknown[0].partition("=")[0]
-        hint = _hint(flag, [*_actions(parser), *_actions(beam_parser)], parser)
+        hint = _hint(flag, [*_actions(parser), *_actions(of_beam)], parser)
         kind = "flag" if flag.startswith("-") else "argument"
         raise UsageError(f"unknown {kind} {flag}{hint}")
     return _ViewedOptions(arguments)
 
 
-def _beam_parser(prog: str) -> FlagParser:
+def beam_parser(prog: str) -> FlagParser:
+    """The parser of all flags that are Beam's, for a command of this name."""
     parser = FlagParser(prog=prog, add_help=False, conflict_handler="resolve")
     for options in _subclasses(PipelineOptions):
         if "_add_argparse_args" in vars(options):

@@ -29,15 +29,15 @@ _USAGE = """usage: embprep build    --corpus SPEC [...] --vectors SPEC [...] --o
 embprep COMMAND --help explains a command."""
 
 
-def command() -> int:
-    """Runs the command line as a process of its own; gives its exit code."""
+def command(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line, or another, as a process of its own; gives its exit code."""
     _keep_freed_memory()
     # Libraries and the graph of a job make hundreds of thousands of objects that stay. To look
     # through them for garbage, now and again and once more at the end, takes a sixth of the time
     # of a small build.
     gc.set_threshold(50_000, 20, 50)
     try:
-        return main()
+        return main(arguments)
     finally:
         gc.freeze()
 
@@ -109,6 +109,9 @@ def _build(arguments: Sequence[str]) -> int:
     config, options = parse_build_flags(arguments)
     with _stopped_at_once(), temporary_files():
         manifest, seconds = build(config, options)
+    if manifest is None:
+        print("described only: no job was run, and nothing is published yet")
+        return 0
     for warning in manifest.warnings:
         print(f"embprep: warning: {warning}", file=sys.stderr)
     print(summary_table(manifest, config.output, seconds))

@@ -88,6 +88,8 @@ def test_the_source_distribution_holds_every_module(
     with tarfile.open(source_distribution) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert modules | {"setup.py", "pyproject.toml", "LICENSE", "README.md"} <= names
+    assert {"Dockerfile", "requirements-dataflow.lock"} <= names
+    assert {"dataflow/flex_template.py", "dataflow/metadata.json"} <= names
     assert not [name for name in names if name.endswith(".pyc")]
 
 
