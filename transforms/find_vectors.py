@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
-from apache_beam.pvalue import AsSingleton
+from apache_beam.pvalue import AsSingleton, TaggedOutput
 
 from formats.dataset.vocabulary import OOV_ID
 from formats.token_hashes import hash_array, split_by_hash
@@ -22,7 +22,8 @@ from formats.vectors.lookup import make_lookup_of_forms
 from formats.vectors.sieve import TokenSieve, make_sieve
 from formats.vectors.source import VectorSource
 from formats.vectors.wanted_rows import LikelyTokens, WantedTokens, match_candidates
-from transforms.scan_vectors import REJECTS, ScannedVectors, ScanVectors, join_found
+from transforms.prove_vectors import JoinCounts
+from transforms.scan_vectors import COUNTS, REJECTS, ScannedVectors, ScanVectors, join_found
 from transforms.shared_lookup import SharedLookup
 
 BROADCAST, SHUFFLE, AUTO = "broadcast", "shuffle", "auto"
@@ -40,10 +41,12 @@ class FoundVectors(NamedTuple):
         vectors: PCollection of joined blocks (``formats.vectors.joined``).
         rejects: PCollection of (ordinal of the file, attempt, block of
             ``formats.blocks.REJECTS``).
+        counts: PCollection of ``JoinCounts``.
     """
 
     vectors: Any
     rejects: Any
+    counts: Any
 
 
 class Finder(Protocol):
@@ -97,18 +100,20 @@ class BroadcastLookup:
             found.append(scanned[0].packed_rows | "SpreadFound" >> beam.Reshuffle())
         parsed = flatten("FlattenFound", *found) | "ParseVectors" >> beam.ParDo(
             _ParseVectors(self._sources, self._lookup), self._vocabulary
-        ).with_outputs(REJECTS, main="vectors")
-        return FoundVectors(parsed.vectors, parsed[REJECTS])
+        ).with_outputs(REJECTS, COUNTS, main="vectors")
+        return FoundVectors(parsed.vectors, parsed[REJECTS], parsed[COUNTS])
 
 
-@beam.typehints.with_output_types(pa.RecordBatch, rejects=tuple[int, int, pa.RecordBatch])
+@beam.typehints.with_output_types(
+    pa.RecordBatch, rejects=tuple[int, int, pa.RecordBatch], counts=JoinCounts
+)
 class _ParseVectors(beam.DoFn):
     def __init__(self, sources: Sequence[VectorSource], lookup: SharedLookup) -> None:
         self._sources = sources
         self._lookup = lookup
 
     def process(self, found: pa.RecordBatch, vocabulary: Any) -> Iterator[Any]:
-        return join_found(found, self._lookup.of(vocabulary), self._sources)
+        return join_found(found, found.num_rows, self._lookup.of(vocabulary), self._sources)
 
 
 class ShuffleLookup:
@@ -171,9 +176,9 @@ class ShuffleLookup:
             | "FormsAndCandidates" >> beam.Flatten()
             | "ByHash" >> beam.GroupByKey()
             | "MatchCandidates"
-            >> beam.ParDo(_MatchPart(self._sources)).with_outputs(REJECTS, main="vectors")
+            >> beam.ParDo(_MatchPart(self._sources)).with_outputs(REJECTS, COUNTS, main="vectors")
         )
-        return FoundVectors(matched.vectors, matched[REJECTS])
+        return FoundVectors(matched.vectors, matched[REJECTS], matched[COUNTS])
 
 
 def _by_hash(column: str) -> Any:
@@ -209,7 +214,9 @@ def _sieve_of_vocabulary(
     return sieve.size, sieve.bits.tobytes()
 
 
-@beam.typehints.with_output_types(pa.RecordBatch, rejects=tuple[int, int, pa.RecordBatch])
+@beam.typehints.with_output_types(
+    pa.RecordBatch, rejects=tuple[int, int, pa.RecordBatch], counts=JoinCounts
+)
 class _MatchPart(beam.DoFn):
     def __init__(self, sources: Sequence[VectorSource]) -> None:
         self._sources = sources
@@ -222,7 +229,14 @@ class _MatchPart(beam.DoFn):
             if candidates.schema != FORMS:
                 found = match_candidates(candidates, lookup)
                 if found.num_rows:
-                    yield from join_found(found, lookup, self._sources)
+                    yield from join_found(found, candidates.num_rows, lookup, self._sources)
+                else:
+                    yield TaggedOutput(COUNTS, _unmatched(candidates))
+
+
+def _unmatched(candidates: Any) -> JoinCounts:
+    source, attempt = (candidates.column(name)[0].as_py() for name in ("source", "attempt"))
+    return JoinCounts(source, attempt, candidates.num_rows, 0)
 
 
 def flatten(label: str, *parts: Any) -> Any:

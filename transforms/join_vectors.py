@@ -21,11 +21,10 @@ from transforms.find_vectors import (
     flatten,
 )
 from transforms.prove_vectors import (
-    count_rejects,
     judge_sources,
     ranges_to_read_again,
     that_count,
-    with_rejects,
+    with_counts,
 )
 from transforms.shared_lookup import SharedLookup
 from transforms.sum_subwords import SumSubwords
@@ -118,11 +117,10 @@ class JoinVectors(beam.PTransform[Any, Any]):
             reports = scanned[1].reports
             judged = self._judge(vocabulary.pipeline, reports, "ProveInOrder", judged)
         found = finder.find(scanned)
-        # Counted apart: Beam's local engine now and then shows a side input empty that is read as
-        # a main input too, by a stage that waits for this one.
-        counts = found.rejects | "CountRejects" >> beam.Map(count_rejects)
-        checked = judged | "CheckRejects" >> beam.Map(
-            with_rejects, AsIter(counts), sources, self._max_reject_fraction
+        # Not of the rejects themselves: Beam's local engine now and then shows a side input empty
+        # that is read as a main input too, by a stage that waits for this one.
+        checked = judged | "CheckCounts" >> beam.Map(
+            with_counts, AsIter(found.counts), sources, self._max_reject_fraction
         )
         rejects = found.rejects | "ThatCount" >> beam.FlatMap(
             that_count, AsSingleton(checked)

@@ -11,6 +11,7 @@ from formats.vectors.containers import PLAIN
 from formats.vectors.proof import judge
 from formats.vectors.records import RangeReport
 from formats.vectors.source import VectorRange, VectorSource, whole_range
+from transforms.losses import demand_all
 
 
 class JoinedSource(NamedTuple):
@@ -24,6 +25,8 @@ class JoinedSource(NamedTuple):
         problem: why the ranges did not add up, if it must still be read in order, else empty.
         rejects: rows that were wanted but are no vectors, by reason.
         duplicates: wanted tokens that came again, if that was found while reading.
+        found: rows that were passed on to the join.
+        joined: rows of the matrix, and parts of them, that got a vector.
     """
 
     ordinal: int
@@ -33,6 +36,8 @@ class JoinedSource(NamedTuple):
     problem: str
     rejects: dict[str, int]
     duplicates: int = 0
+    found: int = 0
+    joined: int = 0
 
 
 def judge_sources(
@@ -63,7 +68,16 @@ def judge_sources(
             )
         duplicates = sum(report.duplicates for report in own)
         judged.append(
-            JoinedSource(source.ordinal, attempt, verdict.rows, warnings, problem, {}, duplicates)
+            JoinedSource(
+                source.ordinal,
+                attempt,
+                verdict.rows,
+                warnings,
+                problem,
+                {},
+                duplicates,
+                sum(report.found for report in own),
+            )
         )
     return judged
 
@@ -75,28 +89,30 @@ def ranges_to_read_again(
     return [whole_range(sources[source.ordinal]) for source in judged if source.problem]
 
 
-class RejectCounts(NamedTuple):
-    """Rejects of one block.
+class JoinCounts(NamedTuple):
+    """What became of one block of rows.
 
     Attributes:
         source: ordinal of the file.
         attempt: which reading of it.
-        reasons: how many rows by reason.
-        first: offset, reason and excerpt of the first of them.
+        received: how many rows came to be joined.
+        joined: how many rows of the matrix, and parts of them, got a vector.
+        reasons: how many rows are no vectors, by reason.
+        first: offset, reason and excerpt of the first of those, if there are any.
     """
 
     source: int
     attempt: int
-    reasons: dict[str, int]
-    first: tuple[int, str, str]
+    received: int
+    joined: int
+    reasons: dict[str, int] = {}
+    first: tuple[int, str, str] | None = None
 
-
-def count_rejects(rejected: tuple[int, int, Any]) -> RejectCounts:
-    """Counts the rejects of one block."""
-    source, attempt, batch = rejected
-    rows = [(row["offset"], row["reason"], row["excerpt"]) for row in batch.to_pylist()]
-    reasons = Counter(reason for _, reason, _ in rows)
-    return RejectCounts(source, attempt, dict(reasons), min(rows))
+    def with_rejects(self, rejects: Any) -> JoinCounts:
+        """The same with the rows of a block of ``formats.blocks.REJECTS``."""
+        rows = [(row["offset"], row["reason"], row["excerpt"]) for row in rejects.to_pylist()]
+        reasons = Counter(reason for _, reason, _ in rows)
+        return self._replace(reasons=dict(reasons), first=min(rows))
 
 
 def that_count(rejected: tuple[int, int, Any], joined: list[JoinedSource]) -> Iterator[Any]:
@@ -106,30 +122,43 @@ def that_count(rejected: tuple[int, int, Any], joined: list[JoinedSource]) -> It
         yield block
 
 
-def with_rejects(
+def with_counts(
     judged: list[JoinedSource],
-    rejects: Iterable[RejectCounts],
+    counts: Iterable[JoinCounts],
     sources: Sequence[VectorSource],
     max_reject_fraction: float,
 ) -> list[JoinedSource]:
-    """Adds the rejects to what the readings came to."""
-    counts: list[Counter[str]] = [Counter() for _ in sources]
+    """Adds what the join counted to what the readings came to.
+
+    Raises:
+        DataError: too many rows are no vectors, or some never came to be joined.
+    """
+    received: Counter[int] = Counter()
+    joined: Counter[int] = Counter()
+    reasons: list[Counter[str]] = [Counter() for _ in sources]
     first: dict[int, tuple[int, str, str]] = {}
-    for block in rejects:
+    for block in counts:
         if block.attempt == judged[block.source].attempt:
-            counts[block.source].update(block.reasons)
-            first[block.source] = min(first.get(block.source, block.first), block.first)
-    for joined, reasons in zip(judged, counts, strict=True):
-        if reasons.total() > max_reject_fraction * joined.rows:
-            source = sources[joined.ordinal]
-            offset, reason, excerpt = first[joined.ordinal]
+            received[block.source] += block.received
+            joined[block.source] += block.joined
+            reasons[block.source].update(block.reasons)
+            if block.first is not None:
+                first[block.source] = min(first.get(block.source, block.first), block.first)
+    for of_source, source in zip(judged, sources, strict=True):
+        demand_all(f"{source.name}: rows to be joined", of_source.found, received[source.ordinal])
+        bad = reasons[source.ordinal].total()
+        if bad > max_reject_fraction * of_source.rows:
+            offset, reason, excerpt = first[source.ordinal]
             raise DataError(
                 f"{source.name}: {source.place(offset)}: expected finite floats, found "
-                f"{excerpt} ({reason}); {reasons.total()} rows are bad, and at most a share of "
+                f"{excerpt} ({reason}); {bad} rows are bad, and at most a share of "
                 f"{max_reject_fraction} may be: mend them or raise the second number of "
                 "--max_reject_fraction"
             )
     return [
-        joined._replace(rejects=dict(sorted(reasons.items())))
-        for joined, reasons in zip(judged, counts, strict=True)
+        of_source._replace(
+            rejects=dict(sorted(reasons[of_source.ordinal].items())),
+            joined=joined[of_source.ordinal],
+        )
+        for of_source in judged
     ]

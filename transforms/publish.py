@@ -28,6 +28,7 @@ from formats.dataset.paths import MANIFEST_PATH, run_manifest_path
 from formats.errors import DataError
 from formats.vectors.source import VectorSource
 from transforms.encode_examples import ExampleSpec
+from transforms.losses import demand_all
 from transforms.prove_vectors import JoinedSource
 from transforms.storage import create_file, exists, join, read_file
 from transforms.summarise_corpus import CorpusSummary
@@ -124,6 +125,7 @@ def _publish(
     example_shards: Iterable[tuple[str, ExampleShard]],
     rejects: RejectsFile,
 ) -> bytes:
+    _demand_whole(vocabulary, draft, sources)
     manifest = Manifest(
         format_version=FORMAT_VERSION,
         run_id=draft.run_id,
@@ -133,7 +135,7 @@ def _publish(
         inputs=Inputs(draft.corpus, _vector_inputs(draft, sources, vocabulary)),
         vocabulary=vocabulary.info,
         embeddings=_embeddings(draft.matrix, vocabulary, matrix_shards),
-        examples=_examples(draft, example_shards),
+        examples=_examples(draft, summary, example_shards),
         labels=summary.labels,
         coverage=vocabulary.coverage,
         rejects=_rejects(summary, sources, rejects),
@@ -214,11 +216,27 @@ def _embeddings(
     )
 
 
-def _examples(draft: Draft, shards: Iterable[tuple[str, ExampleShard]]) -> Examples:
+def _demand_whole(
+    vocabulary: WrittenVocabulary, draft: Draft, joined: Iterable[JoinedSource]
+) -> None:
+    """Demands that each vector that was joined came to the matrix."""
+    for source, of_source in zip(draft.sources, joined, strict=True):
+        # Of models, sums come together instead.
+        if source.model is None:
+            arrived = vocabulary.arrived.get(source.ordinal, 0)
+            demand_all(f"{source.name}: vectors for the matrix", of_source.joined, arrived)
+
+
+def _examples(
+    draft: Draft, summary: CorpusSummary, shards: Iterable[tuple[str, ExampleShard]]
+) -> Examples:
     spec = draft.examples
     by_split: dict[str, list[ExampleShard]] = {split: [] for split in draft.splits}
     for split, shard in shards:
         by_split[split].append(shard)
+    for split, own in by_split.items():
+        written = sum(shard.examples for shard in own)
+        demand_all(f"examples of {split}", summary.examples.get(split, 0), written)
     return Examples(
         compression=spec.compression,
         max_length=spec.max_length,

@@ -18,10 +18,11 @@ from formats.vectors.records import RangeReport, RowBlock
 from formats.vectors.source import VectorRange, VectorSource, bytes_of, read_range
 from formats.vectors.wanted_rows import Selection, find_rows
 from transforms.progress import StageProgress
+from transforms.prove_vectors import JoinCounts
 from transforms.storage import open_file
 
 _PACKED, _REPORTS = "packed", "reports"
-REJECTS = "rejects"
+REJECTS, COUNTS = "rejects", "counts"
 
 Select = Callable[[VectorSource, Any], Selection]
 """Makes the selection of a file's rows, of a side input."""
@@ -78,10 +79,12 @@ class _ScanRange(beam.DoFn):
         selection = self._select(source, wanted)
         reports: list[RangeReport] = []
         blocks = self._read(source, work, reports)
+        found = 0
         for rows in find_rows(blocks, selection, work.source, work.attempt):
+            found += rows.num_rows
             yield rows if source.container.kind == PLAIN else TaggedOutput(_PACKED, rows)
-        for report in reports:
-            yield TaggedOutput(_REPORTS, report)
+        [report] = reports
+        yield TaggedOutput(_REPORTS, report._replace(found=found))
 
     def _read(
         self, source: VectorSource, work: VectorRange, reports: list[RangeReport]
@@ -94,26 +97,34 @@ class _ScanRange(beam.DoFn):
                 yield block
 
 
-def join_found(found: Any, lookup: Lookup, sources: Sequence[VectorSource]) -> Iterator[Any]:
+def join_found(
+    found: Any, received: int, lookup: Lookup, sources: Sequence[VectorSource]
+) -> Iterator[Any]:
     """Reads the floats of found rows, and gives them to the rows of the matrix.
 
     Args:
-        found: a batch of ``formats.vectors.wanted_rows.FOUND``.
+        found: a batch of ``formats.vectors.wanted_rows.FOUND``, with one row or more.
+        received: how many rows came, those among them that are not wanted too.
         lookup: what the rows were found by.
         sources: the vector files.
 
     Yields:
-        A joined block (``formats.vectors.joined``) and, tagged ``REJECTS``, the rows that are no
-        vectors: (ordinal of the file, attempt, block of ``formats.blocks.REJECTS``).
+        A joined block (``formats.vectors.joined``); tagged ``COUNTS``, its ``JoinCounts``; and,
+        tagged ``REJECTS``, the rows that are no vectors: (ordinal of the file, attempt, block of
+        ``formats.blocks.REJECTS``).
     """
     source = sources[found.column("source")[0].as_py()]
+    attempt = found.column("attempt")[0].as_py()
     parsed = parse_vectors(found, source.layout.kind, source.layout.dim)
-    yield joined_block(found, parsed.kept, parsed.vectors, lookup)
+    block = joined_block(found, parsed.kept, parsed.vectors, lookup)
+    yield block
+    counts = JoinCounts(source.ordinal, attempt, received, block.num_rows)
     if parsed.rejected:
         rows, reasons = zip(*parsed.rejected, strict=True)
         rejected = found.take(pa.array(rows))
         excerpts = [repr(vector[:60]) for vector in rejected.column("vector").to_pylist()]
         columns = [[source.name] * len(rows), rejected.column("position"), reasons, excerpts]
         batch = pa.record_batch([pa.array(column) for column in columns], REJECT_SCHEMA.names)
-        attempt = found.column("attempt")[0].as_py()
         yield TaggedOutput(REJECTS, (source.ordinal, attempt, batch.cast(REJECT_SCHEMA)))
+        counts = counts.with_rejects(batch)
+    yield TaggedOutput(COUNTS, counts)

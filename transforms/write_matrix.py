@@ -90,6 +90,7 @@ class ServedRows(NamedTuple):
         rules: int8 bytes [parts, rows], the rule by which it was found, or -1.
         subword: how many rows were made of subwords in some part.
         duplicates: by source, rows that repeat a token.
+        arrived: by source, vectors that came to be chosen from.
     """
 
     first_row: int
@@ -98,6 +99,7 @@ class ServedRows(NamedTuple):
     rules: bytes
     subword: int
     duplicates: dict[int, int]
+    arrived: dict[int, int]
 
 
 class WrittenMatrix(NamedTuple):
@@ -273,8 +275,10 @@ class _WriteShard(beam.DoFn):
 
 def _served(shard: _Shard, subword: int) -> ServedRows:
     duplicates: Counter[int] = Counter()
+    arrived: Counter[int] = Counter()
     for chosen in shard.chosen:
         duplicates.update(chosen.duplicates)
+        arrived.update(chosen.arrived)
     return ServedRows(
         shard.first_row,
         shard.rows,
@@ -282,4 +286,5 @@ def _served(shard: _Shard, subword: int) -> ServedRows:
         np.stack([chosen.rules for chosen in shard.chosen]).tobytes(),
         subword,
         dict(duplicates),
+        dict(arrived),
     )

@@ -30,12 +30,14 @@ class WrittenVocabulary(NamedTuple):
         info: the files.
         coverage: how much of the vocabulary has vectors.
         duplicates: by source, rows of the vocabulary's tokens that repeat one.
+        arrived: by source, vectors that came to the matrix.
         subword: tokens without a vector whose rows were made of subwords.
     """
 
     info: VocabularyInfo
     coverage: Coverage
     duplicates: dict[int, int]
+    arrived: dict[int, int]
     subword: int
 
 
@@ -83,8 +85,10 @@ def _write(
     sources = np.hstack([_by_part(part.sources, np.int32, part.rows) for part in parts])
     by_rule = np.hstack([_by_part(part.rules, np.int8, part.rows) for part in parts])
     duplicates: Counter[int] = Counter()
+    arrived: Counter[int] = Counter()
     for part in parts:
         duplicates.update(part.duplicates)
+        arrived.update(part.arrived)
     table = vocabulary_table(vocabulary, sources, source_names, by_rule, rules)
     path, table_path = vocabulary_text_path(run_id), vocabulary_table_path(run_id)
     with create_file(join(output, path)) as file:
@@ -105,6 +109,7 @@ def _write(
         info,
         measure_coverage(table, source_names, rules),
         dict(duplicates),
+        dict(arrived),
         sum(part.subword for part in parts),
     )
 

@@ -125,12 +125,15 @@ class ShardRows(NamedTuple):
         sources: int32 [rows], the source that serves each row; -1 where nothing matched.
         rules: int8 [rows], place of the rule by which it does; -1 where nothing matched.
         duplicates: by source, how many of its rows repeat a token that it had before.
+        arrived: by source, how many vectors there were to choose from, but for those that were
+            made of n-grams.
     """
 
     vectors: npt.NDArray[np.float32]
     sources: npt.NDArray[np.int32]
     rules: npt.NDArray[np.int8]
     duplicates: dict[int, int]
+    arrived: dict[int, int]
 
 
 def choose_rows(
@@ -153,6 +156,7 @@ def choose_rows(
         np.full(rows, -1, np.int32),
         np.full(rows, -1, np.int8),
         {},
+        {},
     )
     table = pa.Table.from_batches(joined, schema=joined_schema(dim))
     if not table.num_rows:
@@ -162,6 +166,7 @@ def choose_rows(
     )
     wanted = np.array([attempts[number] for number in range(len(attempts))], np.int8)
     valid = np.flatnonzero((attempt == wanted[source]) & (rule != SUBWORD))
+    arrived = dict(enumerate(np.bincount(source[valid]).tolist()))
     keys = np.stack([row, source, rule, part, position.astype(np.int64)])[:, valid]
     order = valid[np.lexsort(keys[::-1])]
     same_part = _equals_before(order, row, source, rule, part)
@@ -179,7 +184,7 @@ def choose_rows(
     whole = parts[order] == 1
     _copy_vectors(table.column("vector"), order[whole], shard.vectors, places[whole])
     _average_parts(table.column("vector"), order[~whole], shard.vectors, places[~whole])
-    return shard._replace(duplicates=duplicates)
+    return shard._replace(duplicates=duplicates, arrived=arrived)
 
 
 def subword_rows(

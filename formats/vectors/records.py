@@ -148,6 +148,7 @@ class RangeReport(NamedTuple):
         problem: why the range could not be read, else empty.
         duplicates: wanted tokens that came again; counted here only where they are told apart
             while reading.
+        found: rows that were passed on because they are, or may be, wanted.
     """
 
     source: int
@@ -160,3 +161,4 @@ class RangeReport(NamedTuple):
     ends_with_newline: bool = True
     problem: str = ""
     duplicates: int = 0
+    found: int = 0

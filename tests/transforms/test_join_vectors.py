@@ -16,6 +16,7 @@ from apache_beam.testing.util import assert_that
 
 from formats.blocks import VOCABULARY
 from formats.errors import DataError
+from formats.token_hashes import split_by_hash
 from formats.vectors.source import open_source
 from pipeline.engine import error_of_worker
 from transforms.find_vectors import BROADCAST, SHUFFLE
@@ -138,3 +139,19 @@ def test_file_that_ends_inside_a_record_fails_the_job_with_the_record_and_the_by
     assert str(path) in message
     assert "record 2, byte 16" in message
     assert "the end of the file" in message
+
+
+def test_rows_that_get_lost_on_their_way_fail_the_job(tmp_path, monkeypatch):
+    path = tmp_path / "vectors.txt"
+    path.write_bytes("the 1 2\n단어 5 6\nabsent 7 8\n".encode())
+
+    def lose_some(batch, column, parts):
+        split = split_by_hash(batch, column, parts)
+        return split[1:] if column == "token" else split
+
+    monkeypatch.setattr("transforms.find_vectors.split_by_hash", lose_some)
+    with pytest.raises((RuntimeError, DataError)) as failure:
+        _join(path, lambda rows: None, lambda joined: None, join=SHUFFLE)
+    error = error_of_worker(failure.value)
+    assert isinstance(error, DataError)
+    assert f"{path}: rows to be joined: expected 3, found 2; the engine lost" in str(error)
