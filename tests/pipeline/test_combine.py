@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import transforms.join_vectors
+import transforms.scan_vectors
 from formats.errors import UsageError
 from formats.oov import oov_vectors
 from pipeline.verify import verify_dataset
@@ -133,7 +133,7 @@ def test_each_file_is_read_once_whatever_the_number_of_rules(
         opened[Path(uri).name] += 1
         return open_file(uri)
 
-    monkeypatch.setattr(transforms.join_vectors, "open_file", counted)
+    monkeypatch.setattr(transforms.scan_vectors, "open_file", counted)
     rules = ["exact", "lower", "title", "upper", "strip_accents", "digits", "hyphen"]
     build(folder, fallback=rules)
     assert opened == {"glove.txt": 1, "cased.bin": 1}
