@@ -26,7 +26,7 @@ from pipeline.progress import Progress
 from pipeline.trained_vectors import delete_trained, plan_trainings, train_all
 from transforms.encode_examples import ExampleSpec
 from transforms.publish import Draft
-from transforms.storage import create_file, delete, exists, join, read_file
+from transforms.storage import create_file, delete, delete_partial_files, exists, join, read_file
 from transforms.write_matrix import MatrixSpec
 
 # A byte of vectors is less work than one of text, since rows that nobody asked for are passed over.
@@ -65,9 +65,10 @@ def build(config: BuildConfig, options: PipelineOptions) -> tuple[Manifest, floa
         add_build(pipeline, config, plan, draft_manifest(config, plan, run))
         if not trainings:
             stack.enter_context(begun)
-        with Progress(plan, show=local):
-            run_pipeline(pipeline)
+        with Progress(plan) as progress:
+            run_pipeline(pipeline, None if local else progress.follow)
     delete_trained(trainings)
+    delete_partial_files(join(config.output, run_directory(run.run_id)))
     manifest_uri = join(config.output, run_manifest_path(run.run_id))
     manifest = parse_manifest(read_file(manifest_uri), manifest_uri)
     return manifest, time.monotonic() - started

@@ -16,6 +16,8 @@ from apache_beam.io.filesystems import FileSystems
 
 from formats.errors import UsageError
 
+# How the name of a local file ends while it is written.
+_PARTIAL = ".partial"
 _RAW = CompressionTypes.UNCOMPRESSED
 
 
@@ -117,6 +119,14 @@ def delete(uri: str) -> None:
             os.remove(uri)
 
 
+def delete_partial_files(directory: str) -> None:
+    """Deletes what is left of files that a worker was writing when it was killed."""
+    if is_local(directory):
+        for file in match_files(directory):
+            if file.uri.endswith(_PARTIAL):
+                delete(file.uri)
+
+
 class FileBeingWritten(io.RawIOBase):
     """Counts and hashes what is written to a file."""
 
@@ -154,7 +164,7 @@ def create_file(uri: str) -> Iterator[FileBeingWritten]:
     what stands there in one step. Object stores show an object when its upload is complete.
     """
     local = is_local(uri)
-    place = f"{uri}.{uuid.uuid4().hex}.partial" if local else uri
+    place = f"{uri}.{uuid.uuid4().hex}{_PARTIAL}" if local else uri
     try:
         with FileSystems.create(place, compression_type=_RAW) as file:
             yield FileBeingWritten(file)
