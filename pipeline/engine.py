@@ -41,6 +41,8 @@ _IN_MEMORY, _MULTI_PROCESSING = "in_memory", "multi_processing"
 _CUT_HERE = ("flinkrunner", "sparkrunner")
 
 _ERROR_LINE = re.compile(r"^(?:formats\.errors\.)?(DataError|UsageError|RowError): (.*)$", re.M)
+# How Beam's portable runners tell that a job failed, before what the engine says of it.
+_FAILED_JOB = re.compile(r"Pipeline \S+ failed in state [A-Z]+: (.*)", re.S)
 _STAGE = re.compile(r" \[while running '.*'\]$")
 
 
@@ -118,9 +120,21 @@ def run_pipeline(pipeline: beam.Pipeline, started: Callable[[Any], None] | None 
     except Exception as failure:
         if error := error_of_worker(failure):
             raise error from failure
+        if found := _FAILED_JOB.match(str(failure)):
+            raise DataError(failure_of_engine(found[1])) from failure
         raise
     if result.state not in ("DONE", None):
         raise DataError(f"the job ended as {result.state}; see the engine's own log")
+
+
+def failure_of_engine(text: str) -> str:
+    """The one line that tells most of what an engine says of a failure that is none of ours.
+
+    That is the last one of a Python traceback, and the first one of what Java and Go print.
+    """
+    lines = text.strip().splitlines() or ["it does not say why"]
+    told = lines[-1] if "Traceback (most recent call last)" in text else lines[0]
+    return f"the job failed on its engine: {told}; see the engine's own log"
 
 
 @contextlib.contextmanager
