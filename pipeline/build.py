@@ -26,7 +26,7 @@ from pipeline.runs import LOCAL, begun_run
 from pipeline.trained_vectors import delete_trained, plan_trainings, train_all
 from transforms.encode_examples import ExampleSpec
 from transforms.publish import Draft
-from transforms.storage import join, read_file, use_options
+from transforms.storage import delete_partial, join, read_file, use_options
 from transforms.write_matrix import MatrixSpec
 
 # A byte of vectors is less work than one of text, since rows that nobody asked for are passed over.
@@ -73,11 +73,13 @@ def build(config: BuildConfig, options: PipelineOptions) -> tuple[Manifest | Non
         add_build(pipeline, config, plan, draft_manifest(config, plan, run))
         if not trainings:
             stack.enter_context(begun)
-        with Progress(plan, show=local):
-            run_pipeline(pipeline)
+        with Progress(plan) as progress:
+            run_pipeline(pipeline, None if local else progress.follow)
         if is_only_described(options):
             return None, time.monotonic() - started
         delete_trained(trainings)
+        # Of workers that were killed, where the engine started others.
+        delete_partial(join(config.output, run_directory(run.run_id)))
     manifest_uri = join(config.output, run_manifest_path(run.run_id))
     manifest = parse_manifest(read_file(manifest_uri), manifest_uri)
     return manifest, time.monotonic() - started

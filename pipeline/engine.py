@@ -6,13 +6,18 @@ another engine from the network first and so differ between machines with and wi
 
 from __future__ import annotations
 
+import contextlib
+import io
+import logging
 import os
 import re
 import sys
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TextIO
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import (
+    DebugOptions,
     DirectOptions,
     GoogleCloudOptions,
     PipelineOptions,
@@ -22,6 +27,7 @@ from apache_beam.options.pipeline_options import (
     TypeOptions,
 )
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.portability.portable_runner import PortableRunner
 
 from formats.errors import DataError, EmbprepError, StorageError, UsageError
 from pipeline.local_workers import WorkerProcessRunner, WorkerThreadRunner
@@ -36,6 +42,13 @@ _KINDS: dict[str, type[EmbprepError]] = {"UsageError": UsageError, "StorageError
 _ERROR_LINE = re.compile(
     r"^(?:formats\.errors\.)?(DataError|UsageError|RowError|StorageError): (.*)$", re.M
 )
+# Beam's job servers of these engines cut the graph into stages in a way that fails where a Flatten
+# takes what a GroupByKey or Reshuffle gives (https://github.com/apache/beam/issues/34647). Beam's
+# Python SDK cuts it as for the local engine if it is asked to, and they take it as it is.
+_CUT_HERE = ("flinkrunner", "sparkrunner")
+
+# How Beam's portable runners tell that a job failed, before what the engine says of it.
+_FAILED_JOB = re.compile(r"Pipeline \S+ failed in state [A-Z]+: (.*)", re.S)
 _STAGE = re.compile(r" \[while running '.*'\]$")
 
 
@@ -74,6 +87,7 @@ def make_pipeline(options: PipelineOptions, input_bytes: int) -> beam.Pipeline:
         if setup.setup_file and not os.path.dirname(setup.setup_file):
             # Beam changes to the folder of the file, even to one called "".
             setup.setup_file = os.path.join(os.curdir, setup.setup_file)
+        _cut_into_stages_here(options)
         try:
             return beam.Pipeline(options=options)
         except ValueError as error:
@@ -99,25 +113,42 @@ def make_pipeline(options: PipelineOptions, input_bytes: int) -> beam.Pipeline:
     return beam.Pipeline(runner=runner, options=options)
 
 
+def _cut_into_stages_here(options: PipelineOptions) -> None:
+    runner = options.view_as(StandardOptions).runner.lower().rpartition(".")[2]
+    debug = options.view_as(DebugOptions)
+    if runner in _CUT_HERE and debug.lookup_experiment("pre_optimize") is None:
+        debug.add_experiment("pre_optimize=all")
+
+
 def _given_flags(options: PipelineOptions) -> set[str]:
     """Names of the flags that were given, those with their default values too."""
     return {flag.partition("=")[0].lstrip("-") for flag in options._flags or ()}
 
 
-def run_pipeline(pipeline: beam.Pipeline) -> None:
+def run_pipeline(pipeline: beam.Pipeline, started: Callable[[Any], None] | None = None) -> None:
     """Runs a pipeline to its end.
+
+    Args:
+        pipeline: the pipeline.
+        started: is given Beam's handle of the job, by the local engine when the job is over, by
+            others when it has begun.
 
     Raises:
         EmbprepError: the error that a worker raised.
         DataError: the engine ended the job otherwise than done.
     """
     try:
-        result: Any = pipeline.run()
-        _tell_job(result)
-        result.wait_until_finish()
+        with _no_copies_of_the_log(pipeline.runner):
+            result: Any = pipeline.run()
+            _tell_job(result)
+            if started is not None:
+                started(result)
+            result.wait_until_finish()
     except Exception as failure:
         if error := error_of_worker(failure):
             raise error from failure
+        if found := _FAILED_JOB.match(str(failure)):
+            raise DataError(failure_of_engine(found[1])) from failure
         raise
     if result.state not in ("DONE", None):
         raise DataError(f"the job ended as {result.state}; see the engine's own log")
@@ -127,6 +158,48 @@ def _tell_job(result: Any) -> None:
     """Says which job it is that Dataflow runs now, since it goes on if this process is ended."""
     if getattr(result, "has_job", False):
         print(f"embprep: submitted as job {result.job_id()}", file=sys.stderr, flush=True)
+
+
+def failure_of_engine(text: str) -> str:
+    """The one line that tells most of what an engine says of a failure that is none of ours.
+
+    That is the last one of a Python traceback, and the first one of what Java and Go print.
+    """
+    lines = text.strip().splitlines() or ["it does not say why"]
+    told = lines[-1] if "Traceback (most recent call last)" in text else lines[0]
+    return f"the job failed on its engine: {told}; see the engine's own log"
+
+
+@contextlib.contextmanager
+def _no_copies_of_the_log(runner: Any) -> Iterator[None]:
+    """Keeps from the terminal what a worker prints, where the log is kept from it too.
+
+    The worker that Beam starts in this process for another engine prints the errors that it logs.
+    """
+    if not isinstance(runner, PortableRunner) or logging.getLogger().isEnabledFor(logging.ERROR):
+        yield
+    else:
+        with contextlib.redirect_stderr(_Nowhere(sys.stderr)):
+            yield
+
+
+class _Nowhere(io.TextIOBase):
+    """Takes text and drops it; whoever writes to the file itself, as for a signal, still can."""
+
+    def __init__(self, instead_of: TextIO) -> None:
+        self._instead_of = instead_of
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def isatty(self) -> bool:
+        return self._instead_of.isatty()
+
+    def fileno(self) -> int:
+        return self._instead_of.fileno()
 
 
 def error_of_worker(failure: BaseException) -> EmbprepError | None:

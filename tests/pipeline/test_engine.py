@@ -9,7 +9,7 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from formats.errors import DataError
-from pipeline.engine import error_of_worker, make_pipeline, run_pipeline
+from pipeline.engine import error_of_worker, failure_of_engine, make_pipeline, run_pipeline
 from transforms.progress import STOP, StageProgress
 
 
@@ -30,6 +30,23 @@ def test_a_failure_in_the_first_stage_ends_the_run(run):
     error = error_of_worker(failure.value)
     assert isinstance(error, DataError)
     assert str(error) == "file.txt: row 1: expected one thing, found another"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("panic in stage.Execute: send on closed channel\ngoroutine 9:\n\tfile.go:78", "panic in "
+         "stage.Execute: send on closed channel"),
+        ("java.io.IOException: Insufficient buffers\n\tat org.Example", "java.io.IOException: "
+         "Insufficient buffers"),
+        ("Error:\nTraceback (most recent call last):\n  File\nKeyError: 3\n", "KeyError: 3"),
+        ("", "it does not say why"),
+    ],
+)  # fmt: skip
+def test_what_another_engine_fails_by_is_one_line(text: str, line: str) -> None:
+    assert failure_of_engine(text) == (
+        f"the job failed on its engine: {line}; see the engine's own log"
+    )
 
 
 def test_a_large_input_has_several_workers_unless_one_is_asked_for():

@@ -22,8 +22,9 @@ from transforms.progress import DIRECTORY_VARIABLE, StageProgress
 
 ROOT = Path(__file__).parents[2]
 LINE = re.compile(
-    r" *[0-9]+\.[0-9] s  (?P<stage>[A-Z][A-Za-z]+): [0-9,]+\.[0-9]( of [0-9,]+\.[0-9])? MiB, "
-    r"(?P<records>[0-9,]+) records, (?P<rejects>[0-9,]+) rejects"
+    r" *(?P<seconds>[0-9]+\.[0-9]) s  (?P<stage>[A-Z][A-Za-z]+): "
+    r"(?P<mib>[0-9,]+\.[0-9])( of [0-9,]+\.[0-9])? MiB, "
+    r"(?P<records>[0-9,]+) records, (?P<rejects>[0-9,]+) rejects(, (?P<left>[0-9,]+) s left)?"
 )
 TABLE = ("vocabulary", "matched", "token coverage", "matrix", "examples", "labels", "rejects",
          "time", "dataset")  # fmt: skip
@@ -96,7 +97,7 @@ def test_a_line_adds_up_what_was_read_and_what_was_rejected(
     monkeypatch.setattr(progress, "_LOG_SECONDS", 0.05)
     shown: list[dict[str, str]] = []
     counts = itertools.count()
-    with Progress(_plan(), show=True):
+    with Progress(_plan()):
         # What comes soon after what is already written is written with what comes later.
         while not shown or shown[-1]["rejects"] == "0":
             assert next(counts) < 200
@@ -140,10 +141,23 @@ def test_elsewhere_plain_lines_are_logged(
     assert all(map(LINE.fullmatch, lines)), lines
 
 
-def test_a_job_of_another_engine_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    with Progress(_plan(), show=False):
-        assert DIRECTORY_VARIABLE not in os.environ
-    assert capsys.readouterr().out == ""
+def test_a_line_tells_how_long_the_stage_will_take(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "_LOG_SECONDS", 0.1)
+    shown: list[re.Match[str]] = []
+    until = time.monotonic() + 30
+    with Progress(_plan()._replace(corpus_bytes=1000 << 20)):
+        while not shown or float(shown[-1]["seconds"]) - float(shown[0]["seconds"]) < 2:
+            assert time.monotonic() < until
+            StageProgress("ReadCorpus").add(read=10 << 20)
+            time.sleep(0.25)
+            lines = map(LINE.fullmatch, capsys.readouterr().out.splitlines())
+            shown += [match for match in lines if match]
+    first, last = shown[0], shown[-1]
+    assert first["left"] is None
+    speed = (float(last["mib"]) - float(first["mib"])) / 2
+    assert float(last["left"]) == pytest.approx((1000 - float(last["mib"])) / speed, rel=0.5)
 
 
 def test_a_reader_who_leaves_fails_nothing(
@@ -156,7 +170,7 @@ def test_a_reader_who_leaves_fails_nothing(
     monkeypatch.setattr(progress, "_LOG_SECONDS", 0.01)
     with capsys.disabled():
         monkeypatch.setattr(sys, "stdout", Closed())
-        with Progress(_plan(), show=True):
+        with Progress(_plan()):
             folder = os.environ[DIRECTORY_VARIABLE]
             StageProgress("ReadCorpus").add(read=1)
             time.sleep(0.3)

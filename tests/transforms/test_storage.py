@@ -14,6 +14,7 @@ from transforms.object_store import StoredFile
 from transforms.storage import (
     create_file,
     delete,
+    delete_partial_files,
     exists,
     is_local,
     join,
@@ -163,3 +164,16 @@ def test_join_and_is_local() -> None:
     assert is_local("a/b")
     assert is_local("a:b")
     assert not is_local("gs://bucket/out")
+
+
+def test_what_a_killed_writer_left_is_deleted_and_nothing_else(folder: Path) -> None:
+    writer = create_file(str(folder / "below" / "c.tsv"))
+    file = writer.__enter__()
+    file.write(b"half")
+    assert len(list(folder.glob("below/c.tsv.*"))) == 1
+    delete_partial_files(str(folder))
+    found = names(match_files(str(folder)), folder)
+    assert found == [
+        ".hidden", "a.tsv", "a.txt", "b.tsv", "below/c.tsv", "below/deeper/d.tsv",
+    ]  # fmt: skip
+    assert (folder / "below" / "c.tsv").read_text() == "below/c.tsv"
