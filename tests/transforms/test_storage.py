@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from transforms.object_store import StoredFile
 from transforms.storage import (
     create_file,
     delete,
-    delete_partial_files,
+    delete_partial,
     exists,
     is_local,
     join,
@@ -167,13 +169,18 @@ def test_join_and_is_local() -> None:
 
 
 def test_what_a_killed_writer_left_is_deleted_and_nothing_else(folder: Path) -> None:
-    writer = create_file(str(folder / "below" / "c.tsv"))
-    file = writer.__enter__()
-    file.write(b"half")
-    assert len(list(folder.glob("below/c.tsv.*"))) == 1
-    delete_partial_files(str(folder))
-    found = names(match_files(str(folder)), folder)
-    assert found == [
-        ".hidden", "a.tsv", "a.txt", "b.tsv", "below/c.tsv", "below/deeper/d.tsv",
-    ]  # fmt: skip
-    assert (folder / "below" / "c.tsv").read_text() == "below/c.tsv"
+    half_written = (
+        "import os, sys; from transforms.storage import create_file\n"
+        "writer = create_file(sys.argv[1]); writer.__enter__().write(b'half'); os._exit(0)"
+    )
+    below = folder / "below"
+    command = [sys.executable, "-c", half_written, str(below / "c.tsv")]
+    subprocess.run(command, check=True, cwd=Path(__file__).parents[2])
+    with create_file(str(below / "c.tsv")) as file:
+        file.write(b"whole")
+        assert len(list(below.glob("c.tsv.*.partial"))) == 2
+        delete_partial(str(below))
+        # That of a process which is at work stays.
+        assert len(list(below.glob("c.tsv.*.partial"))) == 1
+    assert sorted(os.listdir(below)) == ["c.tsv", "deeper"]
+    assert (below / "c.tsv").read_text() == "whole"
