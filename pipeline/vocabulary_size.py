@@ -6,8 +6,8 @@ from pipeline.config import BuildConfig
 from transforms.find_vectors import AUTO, BROADCAST, SHUFFLE
 from transforms.storage import read_file
 
-# A worker that has the whole vocabulary takes some 300 bytes for each token.
-_MOST_BROADCAST_TOKENS = 3_000_000
+# With so many a worker that has the whole vocabulary took 1.1 to 1.5 GB.
+_MOST_BROADCAST_TOKENS = 2_000_000
 
 _BYTES_OF_COUNTS = 64 << 20
 _MOST_PARTS = 128
