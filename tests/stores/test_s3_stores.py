@@ -34,7 +34,10 @@ def test_the_manifest_is_put_there_last_and_by_one_request(s3: S3, output: str) 
     written = [r for r in changes if r.method != "DELETE"]
     [commit] = [r for r in written if r.path.endswith("/out/manifest.json")]
     assert (commit.method, commit.status) == ("PUT", 200)
-    assert commit is changes[-1]
+    # Behind it only the marker of the run at work is deleted.
+    assert commit is written[-1]
+    behind = changes[changes.index(commit) + 1 :]
+    assert [r.path.rpartition(".")[2] for r in behind] == ["in-progress"]
     assert not [r for r in s3.proxy.requests if "x-amz-copy-source" in r.headers]
     # Each other object too: a POST would begin or end one of several parts.
     assert {r.method for r in written} == {"PUT"}
