@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import re
@@ -19,7 +20,9 @@ _folders: list[str] = []
 
 @contextlib.contextmanager
 def temporary_files() -> Iterator[None]:
-    """Keeps all temporary files, also those of Beam, in one folder that is deleted afterwards.
+    """Keeps all temporary files, also those of Beam, in one folder.
+
+    It is deleted when the process ends, or before if nothing is left in it.
 
     Those of commands that were killed are deleted before.
 
@@ -29,24 +32,26 @@ def temporary_files() -> Iterator[None]:
     before, variable = tempfile.tempdir, os.environ.get("TMPDIR")
     try:
         _delete_of_ended(tempfile.gettempdir())
-        made = tempfile.TemporaryDirectory(prefix=f"embprep-{this_process()}-")
+        folder = tempfile.mkdtemp(prefix=f"embprep-{this_process()}-")
     except OSError as error:
         raise UsageError(
             f"no temporary folder can be made: {error.strerror}; set TMPDIR to a place with room"
         ) from error
-    with made as folder:
-        _folders.append(folder)
-        # The variable is for processes that work for this one.
-        tempfile.tempdir = os.environ["TMPDIR"] = folder
-        try:
-            yield
-        finally:
-            tempfile.tempdir = before
-            if variable is None:
-                del os.environ["TMPDIR"]
-            else:
-                os.environ["TMPDIR"] = variable
-            _folders.remove(folder)
+    # What Beam does at the exit, with files of its own, comes before what was registered before it.
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _folders.append(folder)
+    # The variable is for processes that work for this one.
+    tempfile.tempdir = os.environ["TMPDIR"] = folder
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+        if variable is None:
+            del os.environ["TMPDIR"]
+        else:
+            os.environ["TMPDIR"] = variable
+        with contextlib.suppress(OSError):  # there are still files in it
+            os.rmdir(folder)
 
 
 def _delete_of_ended(place: str) -> None:
