@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
@@ -178,28 +179,40 @@ def _no_copies_of_the_log(runner: Any) -> Iterator[None]:
     """
     if not isinstance(runner, PortableRunner) or logging.getLogger().isEnabledFor(logging.ERROR):
         yield
-    else:
-        with contextlib.redirect_stderr(_Nowhere(sys.stderr)):
-            yield
+        return
+    shown = sys.stderr
+    sys.stderr = _OfOneThread(shown)
+    yield
+    # Not after a failure: then those workers print on until the process ends.
+    sys.stderr = shown
 
 
-class _Nowhere(io.TextIOBase):
-    """Takes text and drops it; whoever writes to the file itself, as for a signal, still can."""
+class _OfOneThread(io.TextIOBase):
+    """Passes on what the thread writes that makes it; drops what others write.
 
-    def __init__(self, instead_of: TextIO) -> None:
-        self._instead_of = instead_of
+    Whoever writes to the file itself, as for a signal, still can.
+    """
+
+    def __init__(self, shown: TextIO) -> None:
+        self._shown = shown
+        self._thread = threading.current_thread()
 
     def writable(self) -> bool:
         return True
 
     def write(self, text: str) -> int:
+        if threading.current_thread() is self._thread:
+            return self._shown.write(text)
         return len(text)
 
+    def flush(self) -> None:
+        self._shown.flush()
+
     def isatty(self) -> bool:
-        return self._instead_of.isatty()
+        return self._shown.isatty()
 
     def fileno(self) -> int:
-        return self._instead_of.fileno()
+        return self._shown.fileno()
 
 
 def error_of_worker(failure: BaseException) -> EmbprepError | None:
