@@ -92,6 +92,8 @@ def worker_pool() -> Iterator[list[str]]:
         [sys.executable, "-m", module, f"--service_port={port}"],
         env=os.environ | _where_python_is(),
         stderr=subprocess.DEVNULL,
+        # A group of its own, which its workers are in too.
+        start_new_session=True,
     )
     try:
         until = time.monotonic() + 60
@@ -101,9 +103,13 @@ def worker_pool() -> Iterator[list[str]]:
             time.sleep(0.1)
         yield ["--environment_type=EXTERNAL", f"--environment_config=localhost:{port}"]
     finally:
-        # So that it ends its workers.
+        # Beam's pool ends its workers then, but now and then waits for ever for one that has ended.
         process.send_signal(signal.SIGINT)
-        process.wait(30)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(20)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 @contextlib.contextmanager
