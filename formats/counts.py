@@ -17,6 +17,7 @@ from formats.blocks import VOCABULARY
 from formats.dataset.vocabulary import OOV_ID, PAD_TOKEN, UNK_TOKEN
 
 _RESERVED = pa.array([PAD_TOKEN, UNK_TOKEN])
+_ZEROS = pa.array([0] * len(_RESERVED), pa.int64())
 
 
 def merge_counts(counts: Sequence[Any]) -> Any:
@@ -30,7 +31,7 @@ def order_counts(counts: Any, min_count: int, max_tokens: int | None) -> Any:
     """Orders merged counts into a vocabulary, without [PAD] and [UNK], and cuts it.
 
     Args:
-        counts: merged counts.
+        counts: merged counts, a batch or a table.
         min_count: rarer tokens stay out.
         max_tokens: size of the vocabulary with [PAD] and [UNK] counted; None for no limit.
     """
@@ -38,11 +39,12 @@ def order_counts(counts: Any, min_count: int, max_tokens: int | None) -> Any:
         pc.greater_equal(counts.column("count"), min_count),
         pc.invert(pc.is_in(counts.column("token"), _RESERVED)),
     )
-    counts = counts.filter(kept)
+    if not pc.all(kept).as_py():
+        counts = counts.filter(kept)
     order = pc.sort_indices(counts, sort_keys=[("count", "descending"), ("token", "ascending")])
     if max_tokens is not None:
         order = order[: max(max_tokens - len(_RESERVED), 0)]
-    return counts.take(order)
+    return _with_schema(counts.take(order))
 
 
 def cut_counts(counts: Any, min_count: int, max_tokens: int | None, more_tokens: Any) -> Any:
@@ -73,28 +75,31 @@ def complete_vocabulary(ordered: Any, more_tokens: Any, counts: Any) -> Any:
         ordered: a batch of tokens and counts in order.
         more_tokens: ``pa.StringArray``; those not yet in the vocabulary come behind it, each
             once, in this order.
-        counts: merged counts, to tell how often those were counted.
+        counts: merged counts, a batch or a table, to tell how often those were counted.
     """
-    taken = pa.concat_arrays([_RESERVED, ordered.column("token")])
-    more = more_tokens.filter(pc.invert(pc.is_in(more_tokens, taken))).unique()
-    more_counts = counts.column("count").take(pc.index_in(more, counts.column("token")))
-    return _batch(
-        pa.concat_arrays([taken, more]),
-        pa.concat_arrays(
-            [
-                pa.array([0] * len(_RESERVED), pa.int64()),
-                ordered.column("count"),
-                more_counts.fill_null(0),
-            ]
-        ),
-    )
+    tokens = pa.concat_arrays([_RESERVED, ordered.column("token")])
+    numbers = pa.concat_arrays([_ZEROS, ordered.column("count")])
+    if len(more_tokens):
+        more = more_tokens.filter(pc.invert(pc.is_in(more_tokens, tokens))).unique()
+        tokens = pa.concat_arrays([tokens, more])
+        numbers = pa.concat_arrays([numbers, _counts_of(more, counts)])
+    return _batch(tokens, numbers)
 
 
 def recount_vocabulary(tokens: Any, counts: Any) -> Any:
-    """A given vocabulary, [PAD] and [UNK] included, with how often its tokens were counted."""
-    found = counts.column("count").take(pc.index_in(tokens, counts.column("token")))
-    reserved = pa.array([0] * (OOV_ID + 1), pa.int64())
-    return _batch(tokens, pa.concat_arrays([reserved, found[OOV_ID + 1 :].fill_null(0)]))
+    """A given vocabulary, [PAD] and [UNK] included, with how often its tokens were counted.
+
+    Args:
+        tokens: ``pa.StringArray``.
+        counts: merged counts, a batch or a table.
+    """
+    return _batch(tokens, pa.concat_arrays([_ZEROS, _counts_of(tokens[OOV_ID + 1 :], counts)]))
+
+
+def _counts_of(tokens: Any, counts: Any) -> Any:
+    """How often each of some tokens was counted."""
+    counted, numbers = (_whole(counts.column(name)) for name in ("token", "count"))
+    return numbers.take(pc.index_in(tokens, value_set=counted)).fill_null(0)
 
 
 def _with_schema(batch: Any) -> Any:

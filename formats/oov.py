@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+# Zeros; a draw of ``normal_vectors`` with the mean and deviation of the matched rows; their mean;
+# or what a fastText model makes of a word's n-grams, and zeros where it makes nothing.
 ZEROS, NORMAL, MEAN, SUBWORD = "zeros", "normal", "mean", "subword"
 POLICIES = (ZEROS, NORMAL, MEAN, SUBWORD)
 
@@ -55,37 +57,29 @@ def mean_and_deviation(
     return mean, np.sqrt(np.maximum(squares / rows - np.square(mean), 0.0))
 
 
-def oov_vectors(
-    policy: str,
+def normal_vectors(
     tokens: Sequence[str],
     mean: npt.NDArray[np.float64],
     deviation: npt.NDArray[np.float64],
     seed: int = 0,
 ) -> npt.NDArray[np.float32]:
-    """Rows for words without a vector, float32 [len(tokens), dim].
+    """Rows for words without a vector, drawn from a normal distribution.
+
+    The draws of a word depend on the word and the seed alone.
 
     Args:
-        policy: ``zeros``; ``mean``, the mean of the matched rows; ``normal``, a draw from the
-            normal distribution with the mean and deviation of the matched rows, which depends
-            on the word and the seed alone; or ``subword``, which is zeros for the words that
-            have no n-grams either.
         tokens: the words.
-        mean: float64 [dim].
-        deviation: float64 [dim].
+        mean: float64 [dim], as a rule that of the matched rows.
+        deviation: float64 [dim], the same.
         seed: of the draws.
 
-    Raises:
-        ValueError: there is no such policy.
+    Returns:
+        float32 [len(tokens), dim].
     """
-    if policy not in POLICIES:
-        raise ValueError(f"expected one of {', '.join(POLICIES)}, found {policy!r}")
-    rows = np.zeros((len(tokens), len(mean)), np.float32)
-    if policy == MEAN:
-        rows[:] = mean
-    elif policy == NORMAL:
-        salt = seed.to_bytes(16, "little", signed=True)
-        for row, token in zip(rows, tokens, strict=True):
-            key = hashlib.blake2b(token.encode(), digest_size=16, salt=salt).digest()
-            draws = np.random.Generator(np.random.Philox(key=np.frombuffer(key, "<u8")))
-            row[:] = mean + deviation * draws.standard_normal(len(mean))
+    rows = np.empty((len(tokens), len(mean)), np.float32)
+    salt = seed.to_bytes(16, "little", signed=True)
+    for row, token in zip(rows, tokens, strict=True):
+        key = hashlib.blake2b(token.encode(), digest_size=16, salt=salt).digest()
+        draws = np.random.Generator(np.random.Philox(key=np.frombuffer(key, "<u8")))
+        row[:] = mean + deviation * draws.standard_normal(len(mean))
     return rows

@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 from formats.token_hashes import hash_array
 
 _LEAST_BITS, _MOST_BITS = 8, 26
+# What is worked out at once, so that the making of an index takes little more than itself.
+_SOME = 1 << 20
 
 
 class TokenIndex:
@@ -34,10 +36,11 @@ class TokenIndex:
         self._places = order.astype(np.int32)
         bits = min(max(len(tokens).bit_length(), _LEAST_BITS), _MOST_BITS)
         self._shift = np.uint64(64 - bits)
-        firsts = np.arange(1 << bits, dtype=np.uint64) << self._shift
         # Where the hashes start that have some first bits.
-        self._starts = np.append(np.searchsorted(self._hashes, firsts), len(tokens))
-        self._starts = self._starts.astype(np.int32)
+        self._starts = np.full((1 << bits) + 1, len(tokens), np.int32)
+        for some in range(0, 1 << bits, _SOME):
+            firsts = np.arange(some, min(some + _SOME, 1 << bits), dtype=np.uint64) << self._shift
+            self._starts[some : some + len(firsts)] = np.searchsorted(self._hashes, firsts)
 
     def find(self, tokens: Any) -> npt.NDArray[np.int32]:
         """The place of each of some tokens; -1 for one that is not there.

@@ -57,7 +57,8 @@ def add_build(pipeline: beam.Pipeline, config: BuildConfig, plan: Plan, draft: D
             min_count=config.min_count,
             given=_given_vocabulary(pipeline, config),
             vector_tokens=_vector_tokens(pipeline, config, plan),
-            after=summary,
+            summary=summary,
+            splits=config.vocabulary_splits,
         )
     )
 

@@ -14,10 +14,14 @@ from typing import Any
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability.api import beam_provision_api_pb2
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo
+from apache_beam.runners.portability.fn_api_runner.fn_runner import (
+    ExtendedProvisionInfo,
+    ParallelBundleManager,
+)
 from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
+from pipeline.local_bundles import BoundedBundles
 from transforms.progress import STOP
 
 
@@ -105,3 +109,14 @@ class WorkerProcessRunner(FnApiRunner):
         except BaseException:
             self._stop.touch()
             raise
+
+    def _get_bundle_manager(self, bundle_context_manager: Any) -> Any:
+        manager = super()._get_bundle_manager(bundle_context_manager)
+        if isinstance(manager, ParallelBundleManager):
+            # A stage that has state is left to Beam, which makes one bundle of it.
+            return BoundedBundles(
+                bundle_context_manager,
+                self._progress_frequency,
+                cache_token_generator=self.get_cache_token_generator(static=False),
+            )
+        return manager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import ctypes
 import gc
 import logging
 import os
@@ -16,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from formats.errors import EmbprepError, UsageError
+from pipeline.allocators import keep_freed_memory
 
 if TYPE_CHECKING:
     from pipeline.flags import FlagParser
@@ -31,7 +31,7 @@ embprep COMMAND --help explains a command."""
 
 def command(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line, or another, as a process of its own; gives its exit code."""
-    _keep_freed_memory()
+    keep_freed_memory()
     # Libraries and the graph of a job make hundreds of thousands of objects that stay. To look
     # through them for garbage, now and again and once more at the end, takes a sixth of the time
     # of a small build.
@@ -40,19 +40,6 @@ def command(arguments: Sequence[str] | None = None) -> int:
         return main(arguments)
     finally:
         gc.freeze()
-
-
-def _keep_freed_memory() -> None:
-    """Tells glibc to keep some freed memory for blocks to come.
-
-    By itself it gives blocks of more than 128 KiB back to the system, which clears each of their
-    pages when it gives them out again, which a build that moves many blocks would wait for.
-    """
-    mmap_threshold, trim_threshold = -3, -1  # of mallopt(3)
-    with contextlib.suppress(AttributeError, OSError):  # another C library
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(mmap_threshold, 8 << 20)
-        mallopt(trim_threshold, 32 << 20)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,7 +9,7 @@ from transforms.storage import read_file
 # With so many a worker that has the whole vocabulary took 1.1 to 1.5 GB.
 _MOST_BROADCAST_TOKENS = 2_000_000
 
-_BYTES_OF_COUNTS = 64 << 20
+_BYTES_OF_COUNTS = 16 << 20
 _MOST_PARTS = 128
 
 # Heaps' law, tokens = K * words ** BETA, with parameters at the upper end of those found for

@@ -12,8 +12,11 @@ import sys
 import threading
 import time
 
+from pipeline.allocators import share_freed_memory
+
 _LOOK_SECONDS = 0.5
 _GRACE_SECONDS = 2.0
+_KEPT_SECONDS = 2
 
 
 def main(parent: int, stop: str) -> None:
@@ -23,9 +26,13 @@ def main(parent: int, stop: str) -> None:
         parent: id of the process that started this one.
         stop: path of the file whose being there means to end.
     """
+    share_freed_memory()
     threading.Thread(target=_watch, args=(parent, stop), daemon=True).start()
-    from apache_beam.runners.worker import sdk_worker_main
+    from apache_beam.runners.worker import sdk_worker, sdk_worker_main
 
+    # What has processed a bundle is kept for so long, for the next one, and with it the side inputs
+    # that it had, such as a vocabulary of hundreds of megabytes. By itself Beam keeps it a minute.
+    sdk_worker.DEFAULT_BUNDLE_PROCESSOR_CACHE_SHUTDOWN_THRESHOLD_S = _KEPT_SECONDS
     sdk_worker_main.main(sys.argv)
 
 

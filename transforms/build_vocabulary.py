@@ -21,6 +21,8 @@ from formats.counts import (
 )
 from formats.errors import DataError
 from formats.token_hashes import split_by_hash
+from transforms.losses import demand_all
+from transforms.summarise_corpus import CorpusSummary
 
 # A bundle's counts are merged whenever so many have piled up, so that memory follows the
 # vocabulary and not the corpus.
@@ -108,8 +110,13 @@ class BuildVocabulary(beam.PTransform[Any, Any]):
             instead of building one; only the counts are filled in.
         vector_tokens: a PCollection with one block, whose ``token`` column enters the
             vocabulary behind the corpus' own tokens.
-        after: a PCollection that must be there first. With the summary of the corpus, one whose
-            rows are bad fails for that, and not for the tokens that are missed then.
+        summary: a PCollection with one ``CorpusSummary``. A corpus whose rows are bad fails for
+            that first, and not for the tokens that are missed then.
+        splits: those that were counted. With a summary, all of their tokens must be in the counts.
+
+    Raises:
+        DataError: in the worker, for a vocabulary without a token, or for counts of fewer or more
+            tokens than there are.
     """
 
     def __init__(
@@ -119,14 +126,16 @@ class BuildVocabulary(beam.PTransform[Any, Any]):
         min_count: int = 1,
         given: Any = None,
         vector_tokens: Any = None,
-        after: Any = None,
+        summary: Any = None,
+        splits: Collection[str] = (),
     ) -> None:
         super().__init__()
         self._max_tokens = max_tokens
         self._min_count = min_count
         self._given = given
         self._vector_tokens = vector_tokens
-        self._after = after
+        self._summary = summary
+        self._splits = splits
 
     def expand(self, counts: Any) -> Any:
         extra = self._given if self._given is not None else self._vector_tokens
@@ -136,6 +145,7 @@ class BuildVocabulary(beam.PTransform[Any, Any]):
         cut = counts | "CutParts" >> beam.Map(
             _cut, self._min_count, max_tokens, more
         ).with_output_types(pa.RecordBatch)
+        totals = counts | "TotalOfParts" >> beam.Map(_total).with_output_types(int)
         return (
             counts.pipeline
             | "Once" >> beam.Impulse()
@@ -147,7 +157,9 @@ class BuildVocabulary(beam.PTransform[Any, Any]):
                 more,
                 self._max_tokens,
                 self._min_count,
-                [] if self._after is None else beam.pvalue.AsIter(self._after),
+                beam.pvalue.AsIter(totals),
+                [] if self._summary is None else beam.pvalue.AsIter(self._summary),
+                self._splits,
             ).with_output_types(pa.RecordBatch)
         )
 
@@ -157,6 +169,10 @@ def _cut(counts: Any, min_count: int, max_tokens: int | None, more: list[Any]) -
     return cut_counts(counts, min_count, max_tokens, tokens)
 
 
+def _total(counts: Any) -> int:
+    return pc.sum(counts.column("count")).as_py() or 0
+
+
 def _finish(
     _: bytes,
     given: bool,
@@ -164,9 +180,14 @@ def _finish(
     extra: list[Any],
     max_tokens: int | None,
     min_count: int,
-    after: Iterable[Any],
+    totals: Iterable[int],
+    summaries: Iterable[CorpusSummary],
+    splits: Collection[str],
 ) -> Any:
-    merged = pa.concat_batches([pa.RecordBatch.from_pylist([], VOCABULARY), *counts])
+    for summary in summaries:
+        expected = sum(number for split, number in summary.tokens.items() if split in splits)
+        demand_all("corpus: tokens to be counted", expected, sum(totals))
+    merged = pa.Table.from_batches(counts, schema=VOCABULARY)
     if given:
         [listed] = extra
         return recount_vocabulary(listed.column("token"), merged)

@@ -32,6 +32,7 @@ JOINS = (AUTO, BROADCAST, SHUFFLE)
 # A part of ten million tokens is 80,000 of them.
 _PARTS = 128
 _SLICE_TOKENS = 1 << 16
+_BLOCK_BYTES = 4 << 20
 
 
 class FoundVectors(NamedTuple):
@@ -225,18 +226,26 @@ class _MatchPart(beam.DoFn):
         _, batches = part
         # Gone through twice: engines hand out a large group piece by piece.
         lookup = make_lookup_of_forms([batch for batch in batches if batch.schema == FORMS])
-        for candidates in batches:
-            if candidates.schema != FORMS:
-                found = match_candidates(candidates, lookup)
-                if found.num_rows:
-                    yield from join_found(found, candidates.num_rows, lookup, self._sources)
-                else:
-                    yield TaggedOutput(COUNTS, _unmatched(candidates))
+        rows = (batch for batch in batches if batch.schema != FORMS)
+        for (source, attempt), candidates in _gathered(rows):
+            found = match_candidates(candidates, lookup)
+            if found.num_rows:
+                yield from join_found(found, candidates.num_rows, lookup, self._sources)
+            else:
+                yield TaggedOutput(COUNTS, JoinCounts(source, attempt, candidates.num_rows, 0))
 
 
-def _unmatched(candidates: Any) -> JoinCounts:
-    source, attempt = (candidates.column(name)[0].as_py() for name in ("source", "attempt"))
-    return JoinCounts(source, attempt, candidates.num_rows, 0)
+def _gathered(batches: Iterable[Any]) -> Iterator[tuple[tuple[int, int], Any]]:
+    """Puts small batches of one reading of a file together: ((source, attempt), rows)."""
+    waiting: dict[tuple[int, int], list[Any]] = {}
+    for batch in batches:
+        reading = batch.column("source")[0].as_py(), batch.column("attempt")[0].as_py()
+        own = waiting.setdefault(reading, [])
+        own.append(batch)
+        if sum(each.nbytes for each in own) >= _BLOCK_BYTES:
+            yield reading, pa.concat_batches(waiting.pop(reading))
+    for reading, own in waiting.items():
+        yield reading, pa.concat_batches(own)
 
 
 def flatten(label: str, *parts: Any) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import apache_beam as beam
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from apache_beam.pvalue import AsIter
@@ -16,7 +17,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 from formats.blocks import SPLITS
 from formats.errors import DataError
 
-_ROWS, _LABEL, _REJECT = "rows", "label", "reject"
+_ROWS, _TOKENS, _LABEL, _REJECT = "rows", "tokens", "label", "reject"
 
 _PLACE = ("file", "offset", "reason")
 
@@ -31,11 +32,13 @@ class CorpusSummary(NamedTuple):
         labels: the distinct labels, sorted; their places are the label ids.
         examples: rows by split.
         rejects: rows that can't be used, by reason.
+        tokens: tokens of all rows, by split.
     """
 
     labels: list[str]
     examples: dict[str, int]
     rejects: dict[str, int]
+    tokens: dict[str, int]
 
 
 class SummariseCorpus(beam.PTransform[Any, Any]):
@@ -89,6 +92,10 @@ def _count_rows(block: Any) -> _Totals:
     counts = {}
     for entry in pc.value_counts(block.column("split")).to_pylist():
         counts[(_ROWS, SPLITS[entry["values"]])] = entry["counts"]
+    lengths = pc.list_value_length(block.column("tokens")).to_numpy()
+    of_splits = np.bincount(block.column("split").to_numpy(), lengths, len(SPLITS))
+    for split, number in zip(SPLITS, of_splits.astype(np.int64).tolist(), strict=True):
+        counts[(_TOKENS, split)] = number
     for entry in pc.value_counts(block.column("label").drop_null()).to_pylist():
         counts[(_LABEL, entry["values"])] = entry["counts"]
     return counts, []
@@ -119,7 +126,9 @@ def _summarise(
     def part(kind: str) -> dict[str, int]:
         return {key[1]: counts[key] for key in sorted(counts) if key[0] == kind}
 
-    summary = CorpusSummary(sorted(part(_LABEL), key=str.encode), part(_ROWS), part(_REJECT))
+    summary = CorpusSummary(
+        sorted(part(_LABEL), key=str.encode), part(_ROWS), part(_REJECT), part(_TOKENS)
+    )
     good, bad = sum(summary.examples.values()), sum(summary.rejects.values())
     if not good and not bad:
         raise DataError("corpus: its files hold no rows; check --corpus")

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from apache_beam.pvalue import AsIter, AsSingleton, TaggedOutput
 
-from formats.dataset.embedding_matrix import default_shards, shard_bounds, write_shard
+from formats.dataset.embedding_matrix import PARQUET, default_shards, shard_bounds, write_shard
 from formats.dataset.manifest import EmbeddingShard
 from formats.dataset.paths import embedding_shard_path
 from formats.dataset.vocabulary import OOV_ID, PAD_ID
@@ -21,7 +21,7 @@ from formats.oov import (
     SUBWORD,
     Moments,
     mean_and_deviation,
-    oov_vectors,
+    normal_vectors,
     sum_moments,
 )
 from formats.vectors.joined import ShardRows, choose_rows, of_sources, split_block, subword_rows
@@ -66,6 +66,11 @@ class MatrixSpec(NamedTuple):
     format: str
     shards: int | None
     oov_seed: int = 0
+
+    @property
+    def needs_tokens(self) -> bool:
+        """Whether a shard is made by the tokens of its rows too, and not by their vectors alone."""
+        return self.format == PARQUET or any(part.oov == NORMAL for part in self.parts)
 
     @property
     def dim(self) -> int:
@@ -129,21 +134,22 @@ class WriteEmbeddingMatrix(beam.PTransform[Any, Any]):
         self._run_id = run_id
 
     def expand(self, joined: Any) -> WrittenMatrix:
-        spec, vocabulary = self._spec, AsSingleton(self._vocabulary)
+        spec = self._spec
+        # Few need more of the vocabulary than its size, and it may be hundreds of megabytes.
+        rows = AsSingleton(self._vocabulary | "CountRows" >> beam.Map(_number_of_rows))
+        vocabulary = AsIter(self._vocabulary)
         shards = (
             joined.vectors
             | "ByShard"
-            >> beam.FlatMap(_split, vocabulary, spec).with_output_types(tuple[int, pa.RecordBatch])
+            >> beam.FlatMap(_split, rows, spec).with_output_types(tuple[int, pa.RecordBatch])
             | "Group" >> beam.GroupByKey()
         )
         sources = AsSingleton(joined.sources)
         moments: Any = []
         if any(part.oov in (MEAN, NORMAL) for part in spec.parts):
-            moments = AsIter(
-                shards | "SumMatched" >> beam.FlatMap(_sum_shard, vocabulary, sources, spec)
-            )
+            moments = AsIter(shards | "SumMatched" >> beam.FlatMap(_sum_shard, rows, sources, spec))
         write = beam.ParDo(
-            _WriteShard(spec, self._output, self._run_id), vocabulary, sources, moments
+            _WriteShard(spec, self._output, self._run_id), rows, vocabulary, sources, moments
         ).with_outputs(_SERVED, main="shards")
         written = shards | "WriteShards" >> write
         # Those none of whose tokens has a vector. Apart from the others: an engine would write all
@@ -151,7 +157,7 @@ class WriteEmbeddingMatrix(beam.PTransform[Any, Any]):
         empty = (
             joined.vectors.pipeline
             | "Once" >> beam.Impulse()
-            | "EmptyShards" >> beam.FlatMap(_empty_shards, AsIter(written.shards), vocabulary, spec)
+            | "EmptyShards" >> beam.FlatMap(_empty_shards, AsIter(written.shards), rows, spec)
             | "WriteEmptyShards" >> write
         )
         return WrittenMatrix(
@@ -160,15 +166,19 @@ class WriteEmbeddingMatrix(beam.PTransform[Any, Any]):
         )
 
 
-def _split(block: pa.RecordBatch, vocabulary: Any, spec: MatrixSpec) -> list[tuple[int, Any]]:
-    return split_block(block, spec.bounds(vocabulary.num_rows))
+def _number_of_rows(vocabulary: Any) -> int:
+    return int(vocabulary.num_rows)
+
+
+def _split(block: pa.RecordBatch, rows: int, spec: MatrixSpec) -> list[tuple[int, Any]]:
+    return split_block(block, spec.bounds(rows))
 
 
 def _empty_shards(
-    _: bytes, written: Iterable[EmbeddingShard], vocabulary: Any, spec: MatrixSpec
+    _: bytes, written: Iterable[EmbeddingShard], rows: int, spec: MatrixSpec
 ) -> Iterator[tuple[int, list[Any]]]:
     there = {shard.first_row for shard in written}
-    for shard, first_row in enumerate(spec.bounds(vocabulary.num_rows)[:-1].tolist()):
+    for shard, first_row in enumerate(spec.bounds(rows)[:-1].tolist()):
         if first_row not in there:
             yield shard, []
 
@@ -184,12 +194,12 @@ class _Shard(NamedTuple):
 
 def _choose(
     shard_and_hits: tuple[int, Iterable[Any]],
-    vocabulary: Any,
+    all_rows: int,
     sources: list[JoinedSource],
     spec: MatrixSpec,
 ) -> _Shard:
     shard, hits = shard_and_hits
-    bounds = spec.bounds(vocabulary.num_rows)
+    bounds = spec.bounds(all_rows)
     first_row, rows = int(bounds[shard]), int(bounds[shard + 1] - bounds[shard])
     attempts = {source.ordinal: source.attempt for source in sources}
     found = list(hits)
@@ -202,11 +212,11 @@ def _choose(
 
 def _sum_shard(
     shard_and_hits: tuple[int, Iterable[Any]],
-    vocabulary: Any,
+    all_rows: int,
     sources: list[JoinedSource],
     spec: MatrixSpec,
 ) -> Iterator[tuple[int, Moments]]:
-    shard = _choose(shard_and_hits, vocabulary, sources, spec)
+    shard = _choose(shard_and_hits, all_rows, sources, spec)
     for number, chosen in enumerate(shard.chosen):
         matched = chosen.sources >= 0
         # The file's own row for unknown words is none of a word.
@@ -224,53 +234,55 @@ class _WriteShard(beam.DoFn):
     def process(
         self,
         shard_and_hits: tuple[int, Iterable[Any]],
-        vocabulary: Any,
+        all_rows: int,
+        vocabulary: Iterable[Any],
         sources: list[JoinedSource],
         moments: Iterable[tuple[int, Moments]],
     ) -> Iterator[Any]:
-        shard, spec = _choose(shard_and_hits, vocabulary, sources, self._spec), self._spec
-        token = vocabulary.column("token")
+        shard, spec = _choose(shard_and_hits, all_rows, sources, self._spec), self._spec
+        tokens = _tokens_of(shard, vocabulary) if spec.needs_tokens else None
         of_part: list[list[Moments]] = [[] for _ in spec.parts]
         for number, of_shard in moments:
             of_part[number].append(of_shard)
         made = np.zeros(shard.rows, bool)
         for part, own in enumerate(of_part):
-            self._fill_oov(shard, part, token, own, made)
-        shards = len(spec.bounds(vocabulary.num_rows)) - 1
-        path = embedding_shard_path(self._run_id, shard_and_hits[0], shards, spec.format)
+            self._fill_oov(shard, part, tokens, own, made)
+        path = embedding_shard_path(
+            self._run_id, shard_and_hits[0], len(spec.bounds(all_rows)) - 1, spec.format
+        )
         with create_file(join(self._output, path)) as file:
             columns = [chosen.vectors for chosen in shard.chosen]
             # A copy of a shard is worth sparing.
             matrix = columns[0] if len(columns) == 1 else np.hstack(columns)
-            tokens = token[shard.first_row : shard.first_row + shard.rows]
-            write_shard(
-                file.stream,
-                spec.format,
-                matrix.astype(spec.dtype, copy=False),
-                shard.first_row,
-                tokens,
-            )
+            matrix = matrix.astype(spec.dtype, copy=False)
+            write_shard(file.stream, spec.format, matrix, shard.first_row, tokens)
         self._progress.add(read=file.size, records=shard.rows)
         yield EmbeddingShard(path, shard.first_row, shard.rows, file.size, file.sha256)
         yield TaggedOutput(_SERVED, _served(shard, int(made.sum())))
 
     def _fill_oov(
-        self, shard: _Shard, number: int, token: Any, moments: list[Moments], made: Any
+        self, shard: _Shard, number: int, tokens: Any, moments: list[Moments], made: Any
     ) -> None:
         """Fills the rows of a part that have no vector; marks those that subwords made."""
         part, chosen = self._spec.parts[number], shard.chosen[number]
         missing = np.flatnonzero(chosen.sources < 0)
         missing = missing[missing + shard.first_row != PAD_ID]
-        tokens = token.take(pa.array(missing + shard.first_row)).to_pylist()
         mean, deviation = mean_and_deviation(moments, part.dim)
-        chosen.vectors[missing] = oov_vectors(
-            part.oov, tokens, mean, deviation, self._spec.oov_seed
-        )
+        if part.oov == MEAN:
+            chosen.vectors[missing] = mean
+        if part.oov == NORMAL:
+            words = tokens.take(pa.array(missing)).to_pylist()
+            chosen.vectors[missing] = normal_vectors(words, mean, deviation, self._spec.oov_seed)
         if part.oov == SUBWORD:
             own = of_sources(shard.found, part.sources)
             places, vectors = subword_rows(own, missing + shard.first_row, part.dim)
             chosen.vectors[missing[places]] = vectors
             made[missing[places]] = True
+
+
+def _tokens_of(shard: _Shard, vocabulary: Iterable[Any]) -> Any:
+    [whole] = vocabulary
+    return whole.column("token")[shard.first_row : shard.first_row + shard.rows]
 
 
 def _served(shard: _Shard, subword: int) -> ServedRows:

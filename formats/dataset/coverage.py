@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from formats.dataset.manifest import Coverage
-from formats.dataset.vocabulary import CONCAT_TABLE, OOV_ID, VOCABULARY_TABLE
+from formats.dataset.vocabulary import OOV_ID
 
 _TOP_OOV = 20
 
@@ -23,7 +23,7 @@ def vocabulary_table(
     by_rule: npt.NDArray[np.int8],
     rules: Sequence[str],
 ) -> Any:
-    """The table of vocabulary.parquet.
+    """The table of vocabulary.parquet; ``source`` and ``rule`` are encoded by dictionaries.
 
     Args:
         vocabulary: a batch of ``formats.blocks.VOCABULARY``, [PAD] and [UNK] included.
@@ -42,16 +42,21 @@ def vocabulary_table(
     columns = {
         "token": vocabulary.column("token"),
         "count": vocabulary.column("count"),
-        "source": pa.array(source_names, pa.string()).take(pa.array(sources[first], mask=~matched)),
-        "rule": rule_names.take(pa.array(by_rule[first], mask=~matched)),
+        "source": _named(sources[first], ~matched, pa.array(source_names, pa.string())),
+        "rule": _named(by_rule[first], ~matched, rule_names),
         "matched": pa.array(matched),
     }
     if len(sources) == 1:
-        return pa.table(columns, schema=VOCABULARY_TABLE)
+        return pa.table(columns)
     each = rule_names.take(pa.array(by_rule.T.reshape(-1), mask=~found.T.reshape(-1)))
     offsets = np.arange(found.shape[1] + 1, dtype=np.int32) * len(sources)
     columns["rules"] = pa.ListArray.from_arrays(offsets, each)
-    return pa.table(columns, schema=CONCAT_TABLE)
+    return pa.table(columns)
+
+
+def _named(numbers: Any, missing: Any, names: Any) -> Any:
+    """The names of those numbers that are not missing."""
+    return pa.DictionaryArray.from_arrays(pa.array(numbers, mask=missing), names)
 
 
 def measure_coverage(table: Any, source_names: Sequence[str], rules: Sequence[str]) -> Coverage:
@@ -63,8 +68,9 @@ def measure_coverage(table: Any, source_names: Sequence[str], rules: Sequence[st
         rules: what the rules are called, in their order.
     """
     words = table.slice(OOV_ID + 1)
-    matched = words.filter(words.column("matched"))
-    missing = words.filter(pc.invert(words.column("matched")))
+    # Tokens are most of what a large vocabulary takes, and are asked for in a few rows only.
+    matched = words.drop_columns(["token"]).filter(words.column("matched"))
+    missing = words.select(["token", "count"]).filter(pc.invert(words.column("matched")))
     order = [("count", "descending"), ("token", "ascending")]
     top = missing.take(pc.sort_indices(missing, sort_keys=order)[:_TOP_OOV])
     return Coverage(

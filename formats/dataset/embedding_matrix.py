@@ -92,7 +92,7 @@ def write_shard(
         format: one of ``MATRIX_FORMATS``.
         vectors: float32 or float16 [rows, dim].
         first_row: the matrix row of the first of them.
-        tokens: ``pa.StringArray`` [rows]; only Parquet keeps it.
+        tokens: ``pa.StringArray`` [rows]; only Parquet keeps it, for others it may be None.
     """
     vectors = np.ascontiguousarray(vectors, vectors.dtype.newbyteorder("<"))
     if vectors.dtype.str not in _DTYPES:

@@ -37,6 +37,10 @@ VOCABULARY_TABLE = pa.schema(
 # the token, and `rules` has for each file, in their order, the rule that found it there, or null.
 CONCAT_TABLE = VOCABULARY_TABLE.append(pa.field("rules", pa.list_(pa.string())))
 
+# Rows that are written at a time; PyArrow's own default for a row group.
+_ROW_GROUP = 1 << 20
+_NOTHING, _NEWLINE = (pa.scalar(text, pa.large_string()) for text in ("", "\n"))
+
 _REMEDY = "mend the file or build it again"
 
 
@@ -56,7 +60,16 @@ def write_vocabulary_text(tokens: Any) -> bytes:
             f"vocabulary: id {row}: the token {tokens[row].as_py()!r} can't be a line of "
             "vocabulary.txt; use a --tokenizer that gives no empty tokens and no newlines"
         )
-    return "".join(f"{token}\n" for token in tokens.to_pylist()).encode()
+    return b"".join(
+        _lines(tokens.slice(first, _ROW_GROUP)) for first in range(0, len(tokens), _ROW_GROUP)
+    )
+
+
+def _lines(tokens: Any) -> bytes:
+    # The data of an array of strings is one string behind the other.
+    lines = pc.binary_join_element_wise(tokens.cast(pa.large_string()), _NOTHING, _NEWLINE)
+    _, _, text = lines.buffers()
+    return bytes(text)
 
 
 def read_vocabulary_text(data: bytes, name: str) -> Any:
@@ -118,18 +131,17 @@ def write_vocabulary_table(file: BinaryIO, table: Any) -> None:
     Args:
         file: writable binary file.
         table: ``pa.Table`` or ``pa.RecordBatch`` with the columns of ``VOCABULARY_TABLE`` or
-            ``CONCAT_TABLE``.
+            ``CONCAT_TABLE``; their strings may be encoded by dictionaries.
     """
     schema = _schema_of(table)
-    columns = [table.column(field.name) for field in schema]
     sink = pa.BufferOutputStream()
-    pq.write_table(
-        pa.table(columns, schema=schema),
-        sink,
-        compression="zstd",
-        use_dictionary=["source", "rule", "rules.list.element"],
-    )
-    file.write(sink.getvalue().to_pybytes())
+    encoded = ["source", "rule", "rules.list.element"]
+    with pq.ParquetWriter(sink, schema, compression="zstd", use_dictionary=encoded) as writer:
+        for first in range(0, max(table.num_rows, 1), _ROW_GROUP):
+            rows = table.slice(first, _ROW_GROUP)
+            columns = [rows.column(field.name).cast(field.type) for field in schema]
+            writer.write_table(pa.table(columns, schema=schema), _ROW_GROUP)
+    file.write(sink.getvalue())
 
 
 def read_vocabulary_table(file: BinaryIO, name: str) -> Any:

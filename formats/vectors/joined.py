@@ -215,12 +215,15 @@ def _copy_vectors(
     column: Any, chosen: Indices, vectors: npt.NDArray[np.float32], places: Indices
 ) -> None:
     """Copies chosen vectors to their places, block by block: they are what takes the memory."""
-    first = 0
-    for block in column.chunks:
-        own = (chosen >= first) & (chosen < first + len(block))
+    order = np.argsort(chosen, kind="stable")
+    chosen, places = chosen[order], places[order]
+    ends = np.cumsum([len(block) for block in column.chunks])
+    stops = np.searchsorted(chosen, ends).tolist()
+    for block, end, start, stop in zip(
+        column.chunks, ends.tolist(), [0, *stops], stops, strict=False
+    ):
         rows_of_block = block.flatten().to_numpy().reshape(len(block), -1)
-        vectors[places[own]] = rows_of_block[chosen[own] - first]
-        first += len(block)
+        vectors[places[start:stop]] = rows_of_block[chosen[start:stop] - (end - len(block))]
 
 
 def _average_parts(

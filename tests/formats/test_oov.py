@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from formats.oov import mean_and_deviation, oov_vectors, sum_moments
+from formats.oov import mean_and_deviation, normal_vectors, sum_moments
 
 MATCHED = np.random.default_rng(5).normal(2.0, 3.0, (500, 4)).astype(np.float32)
 
@@ -22,22 +22,15 @@ def test_mean_and_deviation_are_those_of_the_matched_rows_in_any_order_of_the_pa
 
 def test_without_matched_rows_all_is_zero():
     mean, deviation = mean_and_deviation([], 3)
-    for policy in ("zeros", "mean", "normal"):
-        assert not oov_vectors(policy, ["a"], mean, deviation).any()
-
-
-def test_mean_is_the_same_row_for_every_word_and_zeros_are_zero():
-    mean, deviation = mean_and_deviation([sum_moments(MATCHED, 0)], 4)
-    rows = oov_vectors("mean", ["a", "b"], mean, deviation)
-    assert (rows == mean.astype(np.float32)).all()
-    assert not oov_vectors("zeros", ["a", "b"], mean, deviation).any()
+    assert not mean.any()
+    assert not normal_vectors(["a"], mean, deviation).any()
 
 
 def test_normal_draws_depend_on_the_word_alone_and_follow_the_matched_rows():
     mean, deviation = mean_and_deviation([sum_moments(MATCHED, 0)], 4)
     words = [f"word{number}" for number in range(2000)] + ["단어"]
-    rows = oov_vectors("normal", words, mean, deviation)
-    assert (oov_vectors("normal", words[::-1], mean, deviation) == rows[::-1]).all()
+    rows = normal_vectors(words, mean, deviation)
+    assert (normal_vectors(words[::-1], mean, deviation) == rows[::-1]).all()
     assert len(np.unique(rows, axis=0)) == len(words)
     np.testing.assert_allclose(rows.mean(axis=0), mean, atol=0.3)
     np.testing.assert_allclose(rows.std(axis=0), deviation, rtol=0.1)
@@ -45,6 +38,6 @@ def test_normal_draws_depend_on_the_word_alone_and_follow_the_matched_rows():
 
 @pytest.mark.parametrize("dim", [1, 300])
 def test_rows_are_single_precision_of_the_asked_for_width(dim):
-    rows = oov_vectors("normal", ["x"], np.zeros(dim), np.ones(dim))
+    rows = normal_vectors(["x"], np.zeros(dim), np.ones(dim))
     assert rows.shape == (1, dim)
     assert rows.dtype == np.float32

@@ -13,7 +13,7 @@ import pytest
 
 import transforms.scan_vectors
 from formats.errors import UsageError
-from formats.oov import oov_vectors
+from formats.oov import normal_vectors
 from pipeline.verify import verify_dataset
 from tests.formats.vectors.fasttext_models import expected_vector, sample
 from tests.pipeline.built import Dataset, build_dataset
@@ -147,7 +147,7 @@ def test_draws_are_of_the_word_and_the_seed_alone(folder: Path) -> None:
     assert first.row("unseen") != other.row("unseen")
     mean, deviation = np.array([2.0, 3.0]), np.array([1.0, 1.0])
     for seed, dataset in ((0, first), (1, other)):
-        [drawn] = oov_vectors("normal", ["unseen"], mean, deviation, seed).tolist()
+        [drawn] = normal_vectors(["unseen"], mean, deviation, seed).tolist()
         assert dataset.row("unseen") == drawn
         assert dataset.row("the") == [1, 2]
 

@@ -60,12 +60,22 @@ def test_labels_are_sorted_and_rows_counted_by_split_over_all_blocks() -> None:
         rows(("pos", "train"), ("Neg", "test")),
         rows(("영", "train"), ("é", "train"), ("pos", "test")),
     ]
-    expected = CorpusSummary(["Neg", "pos", "é", "영"], {"test": 2, "train": 3}, {})
+    expected = CorpusSummary(
+        ["Neg", "pos", "é", "영"],
+        {"test": 2, "train": 3},
+        {},
+        {"train": 3, "validation": 0, "test": 2},
+    )
     summarise(blocks, [], 0.0, expected)
 
 
 def test_a_corpus_without_labels_has_none() -> None:
-    summarise([rows((None, "train"))], [], 0.0, CorpusSummary([], {"train": 1}, {}))
+    summarise(
+        [rows((None, "train"))],
+        [],
+        0.0,
+        CorpusSummary([], {"train": 1}, {}, {"train": 1, "validation": 0, "test": 0}),
+    )
 
 
 def test_rejects_are_counted_by_reason() -> None:
@@ -73,7 +83,12 @@ def test_rejects_are_counted_by_reason() -> None:
         rejects(("f", 1, "no text"), ("f", 9, "bad UTF-8")),
         rejects(("g", 1, "no text")),
     ]
-    expected = CorpusSummary(["x"], {"train": 3}, {"bad UTF-8": 1, "no text": 2})
+    expected = CorpusSummary(
+        ["x"],
+        {"train": 3},
+        {"bad UTF-8": 1, "no text": 2},
+        {"train": 3, "validation": 0, "test": 0},
+    )
     summarise([rows(*[("x", "train")] * 3)], bad, 0.5, expected)
 
 

@@ -67,7 +67,7 @@ def write(folder: Path, blocks: list[Any], spec: ExampleSpec = SPEC) -> dict[str
             assert shard.examples == len(read(folder / shard.path, spec))
 
     labels = ["neg", "pos"] if spec.labelled else []
-    summary = CorpusSummary(labels, {"train": 4, "test": 1}, {})
+    summary = CorpusSummary(labels, {"train": 4, "test": 1}, {}, {})
     words = pa.record_batch([WORDS, [0] * len(WORDS)], schema=VOCABULARY)
     pipeline = beam.Pipeline(runner=FnApiRunner())
     summaries = pipeline | "Summary" >> beam.Create([summary])
