@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -52,9 +53,23 @@ class EncodeExamples(beam.PTransform[Any, Any]):
         self._spec = spec
 
     def expand(self, tokens: Any) -> Any:
-        return tokens | "EncodeBlocks" >> beam.Map(
-            Encoder(self._spec).encode, AsSingleton(self._vocabulary), AsSingleton(self._summary)
-        ).with_output_types(pa.RecordBatch)
+        return tokens | "EncodeBlocks" >> beam.ParDo(
+            _EncodeBlocks(self._spec), AsSingleton(self._vocabulary), AsSingleton(self._summary)
+        )
+
+
+@beam.typehints.with_output_types(pa.RecordBatch)
+class _EncodeBlocks(beam.DoFn):
+    def __init__(self, spec: ExampleSpec) -> None:
+        self._encoder = Encoder(spec)
+
+    def process(
+        self, block: pa.RecordBatch, vocabulary: Any, summary: CorpusSummary
+    ) -> Iterator[Any]:
+        yield self._encoder.encode(block, vocabulary, summary)
+
+    def teardown(self) -> None:
+        self._encoder.release()
 
 
 class Encoder:
@@ -78,3 +93,12 @@ class Encoder:
             truncating=self._spec.truncating,
             shuffle_seed=self._spec.shuffle_seed,
         )
+
+    def release(self) -> None:
+        """Frees the index, which takes some 40 bytes a token, unless another thread uses it."""
+        # Beam keeps the last object that was asked for, and no other.
+        Shared().acquire(_Nothing)
+
+
+class _Nothing:
+    """Takes the place of what is no longer wanted."""

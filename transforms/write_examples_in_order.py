@@ -143,6 +143,9 @@ class _WriteRange(beam.DoFn):
         for shard in shards:
             yield SPLITS[shard.split], shard.written()
 
+    def teardown(self) -> None:
+        self._encoder.release()
+
     def _open_shard(self, stack: contextlib.ExitStack, split: int, shard: int) -> _OpenShard:
         path = example_shard_path(
             self._run_id, SPLITS[split], shard, self._totals[split], self._spec.compression

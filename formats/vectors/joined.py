@@ -167,8 +167,7 @@ def choose_rows(
     wanted = np.array([attempts[number] for number in range(len(attempts))], np.int8)
     valid = np.flatnonzero((attempt == wanted[source]) & (rule != SUBWORD))
     arrived = dict(enumerate(np.bincount(source[valid]).tolist()))
-    keys = np.stack([row, source, rule, part, position.astype(np.int64)])[:, valid]
-    order = valid[np.lexsort(keys[::-1])]
+    order = valid[np.lexsort([key[valid] for key in (position, part, rule, source, row)])]
     same_part = _equals_before(order, row, source, rule, part)
     duplicates = dict(Counter(source[order[same_part]].tolist()))
     # Forms of which each part is there, and of these the first of each row.
