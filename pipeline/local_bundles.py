@@ -88,7 +88,9 @@ def cut_into_bundles(inputs: Mapping[str, Any], workers: int) -> list[_Bundle]:
     bundles: list[_Bundle] = []
     for name, buffer in inputs.items():
         parts = workers * (_PARTS if isinstance(buffer, GroupingBuffer) else 1)
-        data = [data for part in buffer.partition(parts) for data in part if data]
+        # In turn from each part, so that what is made one bundle is spread over all of the input.
+        in_turn = itertools.zip_longest(*buffer.partition(parts))
+        data = [data for data in itertools.chain.from_iterable(in_turn) if data]
         number = max(workers, -(-sum(map(len, data)) // _BUNDLE_BYTES))
         nothing: _Bundle = {other: [] for other in inputs}
         bundles += [nothing | {name: data[at::number]} for at in range(number) if data[at::number]]
