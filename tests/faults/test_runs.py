@@ -27,21 +27,8 @@ from tests.faults.job import (
     run_in_force,
     wait_for,
 )
-from transforms.processes import this_process
+from tests.faults.markers import ELSEWHERE, GONE, HERE, NOW, marker, process_with
 from transforms.storage import create_new
-
-HERE = this_process()
-
-
-def process_with(place: int, text: str) -> str:
-    parts = HERE.split("-")
-    parts[place] = text
-    return "-".join(parts)
-
-
-GONE = process_with(4, "1")
-ELSEWHERE = process_with(0, "0" * 8)
-NOW = datetime.datetime.now(datetime.timezone.utc)
 
 
 def put(output: Path, path: str, data: bytes | str = b"half") -> Path:
@@ -53,14 +40,7 @@ def put(output: Path, path: str, data: bytes | str = b"half") -> Path:
 
 def mark(output: Path, run_id: str, **values: Any) -> None:
     """Says that a run is at work; by default of a process of this machine that has ended."""
-    known = {
-        "started": NOW.isoformat(timespec="seconds"),
-        "host": "somewhere",
-        "process": GONE,
-        "engine": LOCAL,
-        "failed": False,
-    }
-    put(output, f"{run_id}.in-progress", json.dumps(known | values))
+    put(output, f"{run_id}.in-progress", json.dumps(marker(**values)))
 
 
 def begin(output: Path, run_id: str, **values: Any) -> None:

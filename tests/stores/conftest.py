@@ -9,6 +9,7 @@ import pytest
 
 from tests.stores import sample
 from tests.stores.stored import S3, running_s3
+from tests.stores.stored_gcs import Gcs, running_gcs
 
 
 @pytest.fixture(scope="session")
@@ -50,4 +51,19 @@ def versitygw(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def s3(request: pytest.FixtureRequest) -> S3:
     """Each server of S3."""
     store: S3 = request.getfixturevalue(request.param)
+    return store
+
+
+@pytest.fixture(scope="session")
+def gcs(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gcs]:
+    """The server of Google Cloud Storage, which holds the inputs."""
+    with running_gcs(tmp_path_factory.mktemp("gcs")) as store:
+        store.put(inputs, "in/")
+        yield store
+
+
+@pytest.fixture(scope="session", params=["moto", "versitygw", "gcs"])
+def store(request: pytest.FixtureRequest) -> S3 | Gcs:
+    """Each server."""
+    store: S3 | Gcs = request.getfixturevalue(request.param)
     return store

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tests.stores import sample, servers
@@ -69,6 +69,12 @@ class S3:
             for request in self.proxy.requests
             if request.method not in ("GET", "HEAD") and part_of_path in request.path
         ]
+
+    def history(self, requests: Iterable[Request]) -> list[tuple[str, str]]:
+        """Which objects requests put there or deleted, in the order of the requests' ends."""
+        changes = [r for r in requests if r.method in ("PUT", "DELETE") and r.status < 300]
+        bucket = f"/{servers.BUCKET}/"
+        return [(r.method.lower(), r.path.removeprefix(bucket)) for r in changes]
 
 
 @contextlib.contextmanager
