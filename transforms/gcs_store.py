@@ -7,6 +7,7 @@ tries again by itself what failed for a reason that may pass, the rest of a down
 from __future__ import annotations
 
 import contextlib
+import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from transforms.object_store import ObjectFacts, StoredFile, replaced
 
 # For how long a request of an upload is tried again.
 _UPLOAD_SECONDS = 40
+_CONTENT_TYPE = "application/octet-stream"
 
 
 class GcsStore:
@@ -81,9 +83,29 @@ class GcsStore:
         with _errors_named(uri):
             _again_from_the_start(self._blob(uri).upload_from_filename)(
                 path,
-                content_type="application/octet-stream",
+                content_type=_CONTENT_TYPE,
                 retry=self._retry.with_timeout(_UPLOAD_SECONDS),
             )
+
+    def create(self, uri: str, data: bytes) -> bool:
+        """Puts a small object there unless there is one; gives whether it did."""
+        from google.api_core.exceptions import PreconditionFailed
+
+        blob = self._blob(uri)
+        blob.metadata = attempt = {"attempt": uuid.uuid4().hex}
+        with _errors_named(uri):
+            try:
+                blob.upload_from_string(
+                    data,
+                    content_type=_CONTENT_TYPE,
+                    if_generation_match=0,
+                    retry=self._retry.with_timeout(_UPLOAD_SECONDS),
+                )
+            except PreconditionFailed:
+                # It may be our own, if the answer to it was lost.
+                blob.reload(retry=self._retry)
+                return bool(blob.metadata == attempt)
+        return True
 
     def delete(self, uris: Iterable[str]) -> None:
         """Deletes objects, those that are there."""

@@ -56,6 +56,13 @@ class ObjectStore(Protocol):
     def upload(self, path: str, uri: str) -> None:
         """Puts a local file there as an object, which is seen whole or not at all."""
 
+    def create(self, uri: str, data: bytes) -> bool:
+        """Puts a small object there unless there is one; gives whether it did.
+
+        The store decides, so of two that do it at the same moment one does. What a server does
+        that can't is said by each store.
+        """
+
     def delete(self, uris: Iterable[str]) -> None:
         """Deletes objects, those that are there."""
 

@@ -7,6 +7,8 @@ and retries by itself (``AWS_PROFILE``, ``AWS_MAX_ATTEMPTS``, ...) holds too.
 from __future__ import annotations
 
 import contextlib
+import functools
+import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -22,7 +24,7 @@ _PART_BYTES = 16 << 20
 _CONCURRENT_PARTS = 4
 
 _NOT_FOUND, _TOO_LATE, _PRECONDITION_FAILED = 404, 408, 412
-_TOO_MANY, _SERVER_ERROR = 429, 500
+_CONFLICT, _TOO_MANY, _SERVER_ERROR, _NOT_IMPLEMENTED = 409, 429, 500, 501
 
 
 class S3Store:
@@ -95,6 +97,31 @@ class S3Store:
         with _errors_named(uri):
             _retried(self._client.upload_file)(path, bucket, key, Config=self._transfer)
 
+    def create(self, uri: str, data: bytes) -> bool:
+        """Puts a small object there unless there is one; gives whether it did.
+
+        A server that says that it knows no condition (501) puts it there anyway, as does one that
+        doesn't heed what it doesn't know.
+        """
+        bucket, key = _parts(uri)
+        attempt = {"attempt": uuid.uuid4().hex}
+        put = functools.partial(
+            _retried(self._client.put_object), Bucket=bucket, Key=key, Body=data, Metadata=attempt
+        )
+        with _errors_named(uri):
+            try:
+                put(IfNoneMatch="*")
+            except Exception as error:
+                status = _status(error)
+                if status == _PRECONDITION_FAILED:
+                    # It may be our own, if the answer to it was lost.
+                    head = _retried(self._client.head_object)(Bucket=bucket, Key=key)
+                    return bool(head["Metadata"] == attempt)
+                if status != _NOT_IMPLEMENTED:
+                    raise
+                put()
+        return True
+
     def delete(self, uris: Iterable[str]) -> None:
         """Deletes objects, those that are there."""
         for uri in uris:
@@ -152,7 +179,8 @@ def _may_pass(error: BaseException) -> bool:
 
     status = _status(error)
     if status is not None:
-        return status in (_TOO_LATE, _TOO_MANY) or status >= _SERVER_ERROR
+        passing = status in (_TOO_LATE, _CONFLICT, _TOO_MANY) or status >= _SERVER_ERROR
+        return passing and status != _NOT_IMPLEMENTED
     return isinstance(_cause(error), HTTPClientError | IncompleteReadError | NotConnectedError)
 
 

@@ -335,7 +335,8 @@ def _create_remote(uri: str) -> Iterator[FileBeingWritten]:
 def create_new(uri: str, data: bytes) -> bool:
     """Creates a small file in its place at once, unless there is one; gives whether it did.
 
-    Of two processes that do it at the same moment one does; in a store maybe both.
+    Of two processes that do it at the same moment one does; in Beam's other file systems, and on
+    servers of S3 that know no condition, maybe both.
 
     Raises:
         StorageError: it can't be written.
@@ -343,6 +344,9 @@ def create_new(uri: str, data: bytes) -> bool:
     if not is_local(uri):
         if exists(uri):
             return False
+        if store := find_store(uri):
+            with _naming(uri):
+                return store.create(uri, data)
         with create_file(uri) as file:
             file.write(data)
         return True

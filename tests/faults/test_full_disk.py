@@ -12,12 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from formats.errors import StorageError
 from pipeline.main import main
 from tests.faults.job import PROCESSES, ROOT, THREADS, Job, files_of, not_published, problems
 from tests.faults.mounts import Mounts, fill, free_bytes
-from tests.faults.object_files import OBJECTS
-from transforms.storage import create_file
+from tests.stores.stored import running_s3
 
 KIB = 1 << 10
 # A slow machine may log a line before the job fails.
@@ -126,6 +124,20 @@ class TestFullOutput:
         assert not other.exists()
 
 
+# Puts a file there that has no room in the temporary folder, and then one that has.
+PUT = """
+import tempfile
+from formats.errors import StorageError
+from transforms.storage import create_file
+tempfile.tempdir = {small!r}
+for size in (100 << 10, 10 << 10):
+    try:
+        with create_file({uri!r}) as file:
+            file.write(bytes(size))
+    except StorageError as error:
+        print(error)
+"""
+
 # Begins a run, writes nearly all that the disk has room for, and waits to be killed.
 BEGUN = """
 import os, sys
@@ -193,27 +205,24 @@ class TestFullTemporaryFolder:
         assert problems(tmp_path / "dataset") == []
         assert os.listdir(full) == ["filler"]
 
-    def test_what_goes_to_a_store_passes_through_it(
-        self, tmp_path: Path, mounts: Mounts, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_what_goes_to_a_store_passes_through_it(self, tmp_path: Path, mounts: Mounts) -> None:
         small = mounts.small_disk(tmp_path / "temporary", "64k")
-
-        def put(data: bytes) -> None:
-            with monkeypatch.context() as patch:
-                patch.setattr(tempfile, "tempdir", str(small))
-                with create_file("objects://bucket/file") as file:
-                    file.write(data)
-
-        said = (
-            rf"^objects://bucket/file, first put in {small}: can't be written: No space left on "
-            "device, after 0 bytes of it, with 102,400 more to write and 0 free; make room there"
-        )
-        with pytest.raises(StorageError, match=said):
-            put(bytes(100 << 10))
-        assert OBJECTS == {}
+        for name in ("server", "empty"):
+            (tmp_path / name).mkdir()
+        with running_s3("versitygw", tmp_path / "server") as store:
+            store.put(tmp_path / "empty", "")
+            uri = store.uri("file")
+            done = store.run_program(PUT.format(small=str(small), uri=uri), tmp_path)
+            assert re.fullmatch(
+                rf"{uri}, first put in {small}: can't be written: No space left on device, after 0 "
+                "bytes of it, with 102,400 more to write and 0 free; make room there, or write to "
+                "another place\n",
+                done.stdout,
+            )
+            # What failed was not begun to be sent.
+            assert store.history(store.proxy.requests) == [("put", "file")]
+            assert (store.get("", tmp_path / "stored") / "file").read_bytes() == bytes(10 << 10)
         assert os.listdir(small) == []
-        put(bytes(10 << 10))
-        assert OBJECTS.pop("objects://bucket/file") == bytes(10 << 10)
 
     def test_without_another_one(
         self,

@@ -25,6 +25,10 @@ class Fault(enum.Enum):
     DROPPED = 2  # the connection ends without an answer, and the request is not passed on
     UNANSWERED = 3  # it is passed on and done, and the connection ends without an answer
     CUT = 4  # the connection ends within the answer's body
+    NOT_KNOWN = 5  # it is answered by 501, as by a server that can't do it, and not passed on
+
+
+_REFUSED = {Fault.BUSY: 503, Fault.NOT_KNOWN: 501}
 
 
 class Request(NamedTuple):
@@ -120,8 +124,8 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self.proxy.next_fault(self.command)
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         status = sent = 0
-        if fault is Fault.BUSY:
-            status = 503
+        if fault in _REFUSED:
+            status = _REFUSED[fault]
             self.send_response(status)
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -130,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
                 answer = connection.getresponse()
                 if fault is not Fault.UNANSWERED:
                     status, sent = answer.status, self._answer(answer, fault)
-        if fault not in (Fault.NONE, Fault.BUSY):
+        if fault is not Fault.NONE and fault not in _REFUSED:
             self.close_connection = True
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.proxy.record(

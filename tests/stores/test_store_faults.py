@@ -9,10 +9,15 @@ from pathlib import Path
 import pytest
 
 from tests.stores import sample
-from tests.stores.proxy import Fault
-from tests.stores.stored import S3, running_s3
+from tests.stores.proxy import Fault, Proxy
+from tests.stores.stored import S3
+from tests.stores.stored_gcs import Gcs
 
 _LOST = (Fault.DROPPED, Fault.CUT, Fault.UNANSWERED)
+
+
+def no_fault(number: int, method: str) -> Fault:
+    return Fault.NONE
 
 
 def one_in_ten_is_busy(number: int, method: str) -> Fault:
@@ -24,54 +29,55 @@ def one_in_ten_is_lost(number: int, method: str) -> Fault:
     return _LOST[number // 10 % 3] if number % 10 == 9 else Fault.NONE
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
-    """A server that holds the inputs."""
-    inputs = tmp_path_factory.mktemp("inputs")
-    sample.write_sample(inputs)
-    with running_s3("versitygw", tmp_path_factory.mktemp("versitygw")) as store:
-        store.put(inputs, "in/")
-        yield store
+def first_of_each_kind(fault: Fault) -> Callable[[int, str], Fault]:
+    """Every first request of its kind meets the fault, so none of them is without its retry."""
+    seen: set[str] = set()
+
+    def meet(number: int, method: str) -> Fault:
+        new = method not in seen
+        seen.add(method)
+        return fault if new else Fault.NONE
+
+    return meet
 
 
 @pytest.fixture
-def faulty(store: S3) -> Iterator[S3]:
-    """The server, whose proxy is whole again after the test."""
-    whole = store.proxy.fault
-    store.proxy.requests.clear()
-    yield store
-    store.proxy.fault = whole
+def faulty(versitygw: S3) -> Iterator[S3]:
+    """A server of S3, whose proxy is whole again after the test."""
+    versitygw.proxy.requests.clear()
+    yield versitygw
+    versitygw.proxy.fault = no_fault
 
 
-@pytest.fixture(scope="module")
-def without_faults(store: S3, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Hashes of the files of a build that met no fault."""
-    return build(store, "whole", tmp_path_factory.mktemp("whole"))
+@pytest.fixture
+def faulty_gcs(gcs: Gcs) -> Iterator[Gcs]:
+    """The server of Google Cloud Storage, the same."""
+    gcs.proxy.requests.clear()
+    yield gcs
+    gcs.proxy.fault = no_fault
 
 
-def build(store: S3, output: str, folder: Path) -> dict[str, str]:
-    command = sample.config(store.uri("in"), store.uri(output))
-    sample.run("tests.stores.run_build", command, env=store.env)
-    return sample.hashes(store.get(f"{output}/", folder))
-
-
-def faults(store: S3) -> Counter[tuple[str, Fault]]:
+def faults(proxy: Proxy) -> Counter[tuple[str, Fault]]:
     """How often each kind of request met each fault."""
-    met = [(r.method, r.fault) for r in store.proxy.requests if r.fault is not Fault.NONE]
-    return Counter(met)
+    return Counter((r.method, r.fault) for r in proxy.requests if r.fault is not Fault.NONE)
+
+
+def use_storage(store: S3 | Gcs, fault: Fault, blocks: int) -> set[str]:
+    """Lets the first request of each kind meet a fault; gives the kinds."""
+    store.proxy.fault = first_of_each_kind(fault)
+    sample.run("tests.stores.use_storage", store.uri(fault.name), str(blocks), env=store.env)
+    return {method for method, _ in faults(store.proxy)}
 
 
 @pytest.mark.parametrize("fault", [one_in_ten_is_busy, one_in_ten_is_lost])
 def test_a_build_ends_with_the_same_bytes(
-    fault: Callable[[int, str], Fault],
-    faulty: S3,
-    without_faults: dict[str, str],
-    tmp_path: Path,
+    fault: Callable[[int, str], Fault], faulty: S3, expected: dict[str, str], tmp_path: Path
 ) -> None:
-    faulty.proxy.requests.clear()
     faulty.proxy.fault = fault
-    assert build(faulty, fault.__name__, tmp_path) == without_faults
-    met = faults(faulty)
+    command = sample.config(faulty.uri("in"), faulty.uri(fault.__name__))
+    sample.run("tests.stores.run_build", command, env=faulty.env)
+    assert sample.hashes(faulty.get(f"{fault.__name__}/", tmp_path)) == expected
+    met = faults(faulty.proxy)
     assert {method for method, _ in met} >= {"GET", "PUT"}
     assert sum(met.values()) >= len(faulty.proxy.requests) // 10 > 5
     manifest = [r for r in faulty.changes("/manifest.json") if "/runs/" not in r.path]
@@ -79,33 +85,31 @@ def test_a_build_ends_with_the_same_bytes(
 
 
 @pytest.mark.parametrize("fault", [Fault.BUSY, Fault.DROPPED, Fault.CUT, Fault.UNANSWERED])
-def test_each_fault_of_each_request_is_mended(fault: Fault, faulty: S3, tmp_path: Path) -> None:
-    """Every first request of its kind meets the fault, so none of them is without its retry."""
-    program = f"""
-from transforms.storage import create_file, delete, exists, match_files, open_file
-folder = {faulty.uri(fault.name)!r}
-data = bytes(range(256)) * 4096
-for size in (0, len(data)):
-    with create_file(f"{{folder}}/file") as file:
-        file.write(data[:size])
-with open_file(f"{{folder}}/file") as stream:
-    assert stream.read(100) == data[:100]
-    stream.seek(500_000)
-    assert stream.read() == data[500_000:]
-assert [file.size for file in match_files(f"{{folder}}/*")] == [len(data)]
-delete(folder)
-assert not exists(f"{{folder}}/file")
-"""
-    seen: set[str] = set()
+def test_each_fault_of_each_request_is_mended(fault: Fault, faulty: S3) -> None:
+    assert use_storage(faulty, fault, 4) == {"PUT", "HEAD", "GET", "DELETE"}
 
-    def first_of_its_kind(number: int, method: str) -> Fault:
-        new = method not in seen
-        seen.add(method)
-        return fault if new else Fault.NONE
 
-    faulty.proxy.fault = first_of_its_kind
-    faulty.run_program(program, tmp_path)
-    assert {method for method, _ in faults(faulty)} == {"PUT", "HEAD", "GET", "DELETE"}
+@pytest.mark.parametrize("fault", [Fault.BUSY, Fault.CUT, Fault.UNANSWERED])
+def test_each_fault_of_each_request_is_mended_on_gcs(fault: Fault, faulty_gcs: Gcs) -> None:
+    # More than 8 MiB are sent by more than one request. This server takes the last of them only
+    # once, which would be mended too, but no sooner than after 40 seconds.
+    parts = fault is Fault.BUSY
+    kinds = {"POST", "GET", "DELETE"}
+    assert use_storage(faulty_gcs, fault, 36 if parts else 4) == kinds | (
+        {"PUT"} if parts else set()
+    )
+
+
+def test_a_server_that_knows_no_condition_puts_a_new_file_there_anyway(faulty: S3) -> None:
+    refused = iter([Fault.NOT_KNOWN])
+    faulty.proxy.fault = lambda number, method: (
+        next(refused, Fault.NONE) if method == "PUT" else Fault.NONE
+    )
+    sample.run("tests.stores.use_storage", faulty.uri("unconditional"), "4", env=faulty.env)
+    first, second, *_ = [r for r in faulty.proxy.requests if r.method == "PUT"]
+    assert (first.status, first.headers["if-none-match"]) == (501, "*")
+    assert second.path == first.path
+    assert (second.status, "if-none-match" in second.headers) == (200, False)
 
 
 def test_a_store_that_stays_busy_fails_the_command_after_as_many_tries_as_boto3_was_told(

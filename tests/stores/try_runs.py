@@ -11,8 +11,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 from typing import Any
 
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -23,12 +21,11 @@ from pipeline.config import BuildConfig
 from pipeline.runs import LOCAL, begun_run
 from pipeline.verify import verify_dataset
 from tests.faults.markers import ELSEWHERE, GONE, HERE, marker
-from transforms.storage import create_file, create_new
+from transforms.object_store import find_store
+from transforms.storage import create_file
 
-Files = dict[str, bytes]
 
-
-def files_below(uri: str) -> Files:
+def files_below(uri: str) -> dict[str, bytes]:
     """Whatever stands there, by its name behind the URI."""
     scheme, _, place = uri.partition("://")
     bucket, _, prefix = place.partition("/")
@@ -48,6 +45,10 @@ def _of_gcs(bucket: str, prefix: str) -> Iterator[tuple[str, bytes]]:
 
     for blob in storage.Client().list_blobs(bucket, prefix=f"{prefix}/"):
         yield blob.name, blob.download_as_bytes()
+
+
+def texts_below(uri: str) -> dict[str, str]:
+    return {name: data.decode() for name, data in files_below(uri).items()}
 
 
 def put(uri: str, data: bytes = b"half") -> None:
@@ -101,18 +102,12 @@ def one_name(output: str) -> dict[str, Any]:
 
 
 def one_moment(output: str) -> dict[str, Any]:
-    """Many make one file at the same time, each of other bytes."""
-    number = 8
-    together = Barrier(number)
-
-    def make(which: int) -> bool:
-        together.wait()
-        return create_new(f"{output}/file", b"%d" % which)
-
-    with ThreadPoolExecutor(number) as threads:
-        made = [*threads.map(make, range(number))]
-    [held] = files_below(output).values()
-    return {"made": made, "held": int(held)}
+    """Two make one file, which have both seen that there is none."""
+    uri = f"{output}/file"
+    store = find_store(uri)
+    assert store
+    made = [store.create(uri, data) for data in (b"one", b"two")]
+    return {"made": made, "files": texts_below(output)}
 
 
 def late(output: str) -> dict[str, str]:
@@ -120,7 +115,7 @@ def late(output: str) -> dict[str, str]:
         file.write(b"half")
         put(f"{output}/file", b"whole")
         raise KeyError
-    return {name: data.decode() for name, data in files_below(output).items()}
+    return texts_below(output)
 
 
 def repeated_bundles(output: str, corpus: str, vectors: str) -> dict[str, Any]:
@@ -148,7 +143,7 @@ def repeated_bundles(output: str, corpus: str, vectors: str) -> dict[str, Any]:
 
 def main(uri: str, corpus: str, vectors: str) -> None:
     tries: list[Callable[[str], Any]] = [clearing, failing, one_name, one_moment, late]
-    # The first forks, which is done before there are threads.
+    # The first forks a process, before there are threads.
     found = {do.__name__: do(f"{uri}/{do.__name__}") for do in tries}
     found["repeated_bundles"] = repeated_bundles(f"{uri}/repeated_bundles", corpus, vectors)
     print(json.dumps(found))
