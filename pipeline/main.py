@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import gc
 import logging
 import os
@@ -94,7 +95,7 @@ def _build(arguments: Sequence[str]) -> int:
     from pipeline.temporary import temporary_files
 
     config, options = parse_build_flags(arguments)
-    with _stopped_at_once(), temporary_files():
+    with _stopped_at_once("; the dataset in force is whole"), temporary_files():
         manifest, seconds = build(config, options)
     if manifest is None:
         print("described only: no job was run, and nothing is published yet")
@@ -106,17 +107,21 @@ def _build(arguments: Sequence[str]) -> int:
 
 
 @contextlib.contextmanager
-def _stopped_at_once() -> Iterator[None]:
+def _stopped_at_once(more: str = "") -> Iterator[None]:
     """Lets a signal end the process where it stands.
 
     Beam's engine waits for its workers when it is interrupted, and they for it. Nothing needs to
-    be tidied up for the dataset in force, which no signal can harm.
+    be tidied up for the dataset in force or the file before, which no signal can harm.
+
+    Args:
+        more: what the line says then, behind that the process was interrupted.
     """
+    stop = functools.partial(_stop, more)
     before = {}
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) is not signal.SIG_IGN:
-                before[number] = signal.signal(number, _stop)
+                before[number] = signal.signal(number, stop)
     try:
         yield
     finally:
@@ -124,13 +129,13 @@ def _stopped_at_once() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _stop(number: int, _: object) -> None:
+def _stop(more: str, number: int, _: object) -> None:
     from pipeline.temporary import delete_temporary_files
 
     delete_temporary_files()
     # Not by print, which may have been interrupted itself.
     clear_line = "\r\x1b[K" if sys.stderr.isatty() else ""
-    message = f"{clear_line}embprep: interrupted; the dataset in force is whole\n"
+    message = f"{clear_line}embprep: interrupted{more}\n"
     os.write(sys.stderr.fileno(), message.encode())
     os._exit(128 + number)
 
@@ -166,15 +171,17 @@ def _verify(arguments: Sequence[str]) -> int:
 
 def _export(arguments: Sequence[str]) -> int:
     from pipeline.export import export
+    from pipeline.temporary import temporary_files
 
-    return export(arguments)
+    with temporary_files():
+        return export(arguments)
 
 
 def _vectors(arguments: Sequence[str]) -> int:
     from pipeline.temporary import temporary_files
     from pipeline.train_vectors import vectors
 
-    with temporary_files():
+    with _stopped_at_once(), temporary_files():
         return vectors(arguments)
 
 

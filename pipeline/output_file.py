@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from formats.errors import StorageError, UsageError
+from formats.errors import UsageError
 from transforms.storage import create_file, delete, delete_partial, is_local
 
 _PACKED = (".gz", ".zip", ".bz2", ".xz", ".zst")
@@ -21,14 +21,14 @@ def check_output_file(uri: str) -> None:
                          f"{uri[uri.rindex('.'):]}, and pack it afterwards")  # fmt: skip
     if is_local(uri) and os.path.isdir(uri):
         raise UsageError(f"--output {uri}: a directory; give the file to write")
-    # What a command that was killed had written of it.
     directory, _, name = uri.rpartition("/")
-    delete_partial(directory or ("/" if uri.startswith("/") else "."), f"{name}.")
     probe = f"{uri}.probe"
     try:
+        # What a command that was killed had written of it.
+        delete_partial(directory or ("/" if uri.startswith("/") else "."), f"{name}.")
         with create_file(probe) as file:
             file.write(b"probe")
-    except StorageError as error:
+    except OSError as error:
         reason = error.__cause__ or error
         raise UsageError(f"--output {uri}: can't be written: {reason}") from error
     delete(probe)

@@ -22,19 +22,20 @@ class Job:
         folder: holds the inputs.
         output: where the dataset is published.
         rows: of the corpus.
+        dim: of the vectors.
     """
 
-    def __init__(self, folder: Path, output: Path, rows: int = 12000) -> None:
+    def __init__(self, folder: Path, output: Path, rows: int = 12000, dim: int = 20) -> None:
         draw = random.Random(0)
         words = [f"word{number}" for number in range(5000)]
         texts = (f"{' '.join(draw.choices(words, k=20))}\t{i % 2}\n" for i in range(rows))
         corpus, vectors = folder / "corpus.tsv", folder / "vectors.txt"
         corpus.write_text("text\tlabel\n" + "".join(texts))
         vectors.write_text(
-            "".join(f"{word} {' '.join(f'{draw.random():.4f}' for _ in range(20))}\n"
+            "".join(f"{word} {' '.join(f'{draw.random():.4f}' for _ in range(dim))}\n"
                     for word in words)
         )  # fmt: skip
-        self.output = output
+        self.corpus, self.output = corpus, output
         self.arguments = [
             "build", f"--corpus={corpus}", f"--vectors={vectors}", f"--output={output}",
         ]  # fmt: skip

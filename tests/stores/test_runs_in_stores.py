@@ -83,6 +83,10 @@ def test_an_attempt_that_fails_late_puts_nothing_in_the_place_of_another(tried: 
     assert tried.history_of("late") == [("put", "file")]
 
 
+def test_what_killed_commands_had_written_of_a_file_is_deleted_by_the_next(tried: Tried) -> None:
+    assert tried.found["output_file"] == ["it", "elsewhere", "here", "another"]
+
+
 def test_a_build_of_which_every_bundle_is_repeated(tried: Tried) -> None:
     found = tried.found["repeated_bundles"]
     assert found["problems"] == []

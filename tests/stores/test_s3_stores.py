@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from pipeline.main import main
+from tests.pipeline.small_corpus import Corpus
 from tests.stores import sample, servers
+from tests.stores.proxy import Fault
+from tests.stores.sample import ROOT
 from tests.stores.stored import S3
 
 
@@ -134,3 +142,45 @@ assert not exists(f"{{folder}}/failed")
     large = versitygw.changes("/written/large")
     assert [r.method for r in large] == ["POST", *["PUT"] * 5, "POST"]
     assert versitygw.changes("/written/failed") == []
+
+
+def test_what_a_killed_export_was_sending_is_deleted_from_this_machine_by_the_next(
+    versitygw: S3, tmp_path: Path
+) -> None:
+    dataset = Corpus(tmp_path).build(tmp_path / "dataset")
+    here, there = tmp_path / "here.txt", versitygw.uri("exported/there.txt")
+    export = ["export", str(dataset.output), "--format=glove"]
+    assert main([*export, f"--output={here}"]) == 0
+    export.append(f"--output={there}")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    env = versitygw.env | {"TMPDIR": str(temporary)}
+
+    killed, sending = threading.Event(), threading.Event()
+    # The first shows that the file can be written.
+    puts = itertools.count(1)
+
+    def hold_the_second(number: int, method: str) -> Fault:
+        if method != "PUT" or next(puts) != 2:
+            return Fault.NONE
+        sending.set()
+        assert killed.wait(30)
+        return Fault.DROPPED
+
+    versitygw.proxy.fault = hold_the_second
+    try:
+        process = subprocess.Popen([sys.executable, "-m", "pipeline", *export], env=env, cwd=ROOT)
+        assert sending.wait(30)
+        process.kill()
+        process.wait()
+    finally:
+        killed.set()
+        versitygw.proxy.fault = lambda number, method: Fault.NONE
+    [left] = [path for path in temporary.rglob("*") if path.is_file()]
+    assert left.read_bytes() == here.read_bytes()
+
+    sample.run("pipeline", *export, env=env)
+    assert [*temporary.iterdir()] == []
+    stored = versitygw.get("exported/", tmp_path / "stored")
+    assert [path.name for path in stored.iterdir()] == ["there.txt"]
+    assert (stored / "there.txt").read_bytes() == here.read_bytes()

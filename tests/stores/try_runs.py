@@ -18,6 +18,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from formats.errors import UsageError
 from pipeline.build import build
 from pipeline.config import BuildConfig
+from pipeline.output_file import check_output_file
 from pipeline.runs import LOCAL, begun_run
 from pipeline.verify import verify_dataset
 from tests.faults.markers import ELSEWHERE, GONE, HERE, marker
@@ -118,6 +119,23 @@ def late(output: str) -> dict[str, str]:
     return texts_below(output)
 
 
+def output_file(output: str) -> list[str]:
+    """Checks for a file that commands have half-written; gives whose are left."""
+    written = {
+        "it": "out.bin",
+        "ended": f"out.bin.{GONE}-01234567.partial",
+        "elsewhere": f"out.bin.{ELSEWHERE}-01234567.partial",
+        "here": f"out.bin.{HERE}-01234567.partial",
+        "another": f"other.bin.{GONE}-01234567.partial",
+    }
+    for name in written.values():
+        put(f"{output}/{name}")
+    check_output_file(f"{output}/out.bin")
+    left = files_below(output)
+    assert {*left} <= {*written.values()}
+    return [whose for whose, name in written.items() if name in left]
+
+
 def repeated_bundles(output: str, corpus: str, vectors: str) -> dict[str, Any]:
     """Two builds; the second does every bundle twice, and finds files left in the first's run."""
 
@@ -142,7 +160,7 @@ def repeated_bundles(output: str, corpus: str, vectors: str) -> dict[str, Any]:
 
 
 def main(uri: str, corpus: str, vectors: str) -> None:
-    tries: list[Callable[[str], Any]] = [clearing, failing, one_name, one_moment, late]
+    tries: list[Callable[[str], Any]] = [clearing, failing, one_name, one_moment, late, output_file]
     # The first forks a process, before there are threads.
     found = {do.__name__: do(f"{uri}/{do.__name__}") for do in tries}
     found["repeated_bundles"] = repeated_bundles(f"{uri}/repeated_bundles", corpus, vectors)
