@@ -6,8 +6,8 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 
+from formats.containers import PLAIN
 from formats.vectors.array_rows import ArrayLayout
-from formats.vectors.containers import PLAIN
 from formats.vectors.layout import Layout
 from formats.vectors.proof import judge
 from formats.vectors.records import RangeReport

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from formats.containers import PLAIN
 from formats.errors import DataError
-from formats.vectors.containers import PLAIN
 from formats.vectors.proof import judge
 from formats.vectors.records import RangeReport
 from formats.vectors.source import VectorRange, VectorSource, whole_range

@@ -10,7 +10,7 @@ import pyarrow as pa
 from apache_beam.pvalue import TaggedOutput
 
 from formats.blocks import REJECTS as REJECT_SCHEMA
-from formats.vectors.containers import PLAIN
+from formats.containers import PLAIN
 from formats.vectors.joined import joined_block
 from formats.vectors.lookup import Lookup
 from formats.vectors.parse_vectors import parse_vectors

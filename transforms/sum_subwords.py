@@ -16,7 +16,7 @@ from apache_beam.pvalue import AsIter, AsSingleton, TaggedOutput
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
-from formats.vectors.containers import open_container
+from formats.containers import open_container
 from formats.vectors.lookup import Lookup
 from formats.vectors.model_words import (
     WordPlan,

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from formats.containers import OpenFile
 from formats.corpus.lines import (
     MAX_BLOCK_ROWS,
     MAX_ROW_BYTES,
@@ -32,7 +33,6 @@ from formats.corpus.rows import (
     files_of,
 )
 from formats.errors import damaged
-from formats.vectors.containers import OpenFile
 
 _ENCODING = "latin-1"
 

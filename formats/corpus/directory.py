@@ -11,10 +11,10 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
+from formats.containers import OpenFile
 from formats.corpus.lines import BOM, MAX_ROW_BYTES, row_too_long
 from formats.corpus.ranges import CorpusRange
 from formats.corpus.rows import Candidates
-from formats.vectors.containers import OpenFile
 
 
 def read(work: CorpusRange, open_file: OpenFile, block_bytes: int) -> Iterator[Candidates]:

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow.compute as pc
 
+from formats.containers import OpenFile
 from formats.corpus.lines import read_lines
 from formats.corpus.ranges import CorpusRange
 from formats.corpus.rows import SEVERAL_LABELS, Candidates
 from formats.corpus.text import line_candidates
-from formats.vectors.containers import OpenFile
 
 LABEL_PREFIX = "__label__"
 

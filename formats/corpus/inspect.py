@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 from typing import Any, BinaryIO, NamedTuple
 
+from formats.containers import OpenFile
 from formats.corpus import csv, jsonl, parquet
 from formats.corpus.fasttext import LABEL_PREFIX
 from formats.corpus.lines import BOM, is_gzip, line_blocks, open_corpus_file
 from formats.corpus.ranges import AUTO, CSV, FASTTEXT, JSONL, PARQUET, TEXT, TSV
 from formats.errors import DataError, damaged
-from formats.vectors.containers import OpenFile
 
 _BY_EXTENSION = {
     ".csv": CSV,

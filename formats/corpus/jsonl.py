@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from formats.containers import OpenFile
 from formats.corpus.lines import Lines, read_lines
 from formats.corpus.ranges import CorpusRange
 from formats.corpus.rows import BAD_JSON, BAD_UTF8, GOOD, NO_TEXT, Candidates, files_of
-from formats.vectors.containers import OpenFile
 
 
 def _refuse(constant: str) -> None:

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from formats.containers import GZIP, PLAIN, Container, OpenFile, open_container
 from formats.corpus.ranges import CorpusRange
 from formats.errors import DataError, damaged
-from formats.vectors.containers import GZIP, PLAIN, Container, OpenFile, open_container
 
 # A row is held in memory whole, and Arrow's offsets are of 32 bits.
 MAX_ROW_BYTES = 64 << 20

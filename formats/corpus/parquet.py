@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from formats.arrow_errors import ARROW_ERRORS
+from formats.containers import OpenFile
 from formats.corpus.ranges import CorpusRange
 from formats.corpus.rows import Candidates, files_of
 from formats.errors import DataError, damaged
-from formats.vectors.containers import OpenFile
 
 _BUFFER_BYTES = 1 << 20
 # Texts that come again and again take next to nothing in a file, and all their bytes in a batch.

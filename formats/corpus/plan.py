@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+from formats.containers import OpenFile
 from formats.corpus.columns import resolve_columns
 from formats.corpus.inspect import FileFacts, inspect_file
 from formats.corpus.ranges import (
@@ -20,7 +21,6 @@ from formats.corpus.ranges import (
     CorpusRange,
 )
 from formats.errors import UsageError
-from formats.vectors.containers import OpenFile
 
 _DEFAULT_TEXT_COLUMN, _DEFAULT_LABEL_COLUMN = "text", "label"
 _MAX_FILES_PER_RANGE = 2000

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from formats.containers import OpenFile
 from formats.corpus import csv, directory, fasttext, jsonl, parquet, ranges, text, tsv
 from formats.corpus.ranges import CorpusBlock, CorpusRange
 from formats.corpus.rows import Candidates, sift
-from formats.vectors.containers import OpenFile
 
 _READERS: dict[str, Callable[[CorpusRange, OpenFile, int], Iterator[Candidates]]] = {
     ranges.TEXT: text.read,

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from formats.containers import OpenFile
 from formats.corpus.lines import Lines, read_lines, segments
 from formats.corpus.ranges import CorpusRange
 from formats.corpus.rows import Candidates, files_of
-from formats.vectors.containers import OpenFile
 
 
 def read(work: CorpusRange, open_file: OpenFile, block_bytes: int) -> Iterator[Candidates]:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from formats.containers import OpenFile
 from formats.corpus.lines import Lines, read_lines, segments
 from formats.corpus.ranges import CorpusRange
 from formats.corpus.rows import WRONG_COLUMN_COUNT, Candidates, Mask, files_of
-from formats.vectors.containers import OpenFile
 
 _TAB = 0x09
 

@@ -12,8 +12,8 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from formats.containers import OpenFile
 from formats.errors import damaged
-from formats.vectors.containers import OpenFile
 from formats.vectors.records import ArrayRows, Indices, Singles, as_singles
 from formats.vectors.vocabulary_text import Marks, mark_lines, read_tokens
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
+from formats.containers import PLAIN, Container, OpenFile, open_container
 from formats.errors import DataError, UsageError
 from formats.safetensors import is_safetensors
 from formats.vectors import arrow, npy, parquet, safetensors_file
@@ -19,7 +20,6 @@ from formats.vectors.array_rows import (
     join_tokens,
     read_array_rows,
 )
-from formats.vectors.containers import PLAIN, Container, OpenFile, open_container
 from formats.vectors.keyed_vectors import (
     KeyedLayout,
     find_keyed_vectors,

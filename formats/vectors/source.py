@@ -7,6 +7,7 @@ from collections.abc import Container as Wanted
 from collections.abc import Generator, Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
+from formats.containers import PLAIN, Container, OpenFile, open_container
 from formats.errors import DataError, UsageError
 from formats.vectors.array_rows import RowRange
 from formats.vectors.columnar import (
@@ -16,13 +17,6 @@ from formats.vectors.columnar import (
     find_columnar_layout,
     read_columnar,
 )
-from formats.vectors.containers import (
-    PLAIN,
-    Container,
-    OpenFile,
-    find_container,
-    open_container,
-)
 from formats.vectors.fasttext_bin import (
     Dictionary,
     FastTextModel,
@@ -31,6 +25,7 @@ from formats.vectors.fasttext_bin import (
     read_dictionary,
     read_words,
 )
+from formats.vectors.find_container import find_container
 from formats.vectors.layout import BINARY, FASTTEXT, HEAD_BYTES, TEXT, Layout, find_layout
 from formats.vectors.records import RangeReport, Records, RowBlock
 from formats.vectors.spec import parse_spec

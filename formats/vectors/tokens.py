@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from formats.vectors.containers import OpenFile
+from formats.containers import OpenFile
 from formats.vectors.source import VectorSource, read_tokens
 from formats.vectors.unicode_errors import SKIP, readable_tokens
 

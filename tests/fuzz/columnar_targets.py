@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import safetensors.numpy
 
+from formats.containers import PLAIN, OpenFile
 from formats.errors import DataError
 from formats.vectors.array_rows import ArrayLayout
-from formats.vectors.containers import PLAIN, OpenFile
 from formats.vectors.layout import Layout
 from formats.vectors.proof import judge
 from formats.vectors.records import RangeReport

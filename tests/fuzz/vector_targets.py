@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from formats.containers import PLAIN, OpenFile
 from formats.errors import DataError
-from formats.vectors.containers import PLAIN, OpenFile
 from formats.vectors.fasttext_bin import cut_rows, read_dictionary, read_head, read_words
 from formats.vectors.layout import BINARY
 from formats.vectors.parse_vectors import parse_vectors

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from formats.errors import DataError, EmbprepError, UsageError
-from formats.vectors.containers import (
+from formats.containers import (
     GZIP,
     PLAIN,
     ZIP,
     Container,
-    find_container,
     open_container,
 )
+from formats.errors import DataError, EmbprepError, UsageError
+from formats.vectors.find_container import find_container
 
 ROWS = b"".join(
     b"word%d %.6f %.6f\n" % (index, index / 7, random.Random(index).random())

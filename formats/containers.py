@@ -1,4 +1,4 @@
-"""Vector files as they are passed around: plain, gzip, or a member of a zip archive.
+"""Files as they are passed around: plain, gzip, or a member of a zip archive.
 
 gzip is RFC 1952. A zip archive's directory is read by the standard library's ``zipfile``
 (PKWARE APPNOTE 6.3); its members, stored (method 0) or deflated (method 8), are decompressed
@@ -15,8 +15,7 @@ from typing import BinaryIO, NamedTuple, cast
 
 from isal import igzip, isal_zlib
 
-from formats.errors import DataError, UsageError, damaged
-from formats.vectors.spec import parse_spec
+from formats.errors import damaged
 
 OpenFile = Callable[[str], BinaryIO]
 
@@ -25,9 +24,6 @@ PLAIN, GZIP, ZIP = "plain", "gzip", "zip"
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 _LOCAL_HEADER = struct.Struct("<26xHH")
-_ENCRYPTED = 0x1
-# macOS' own archiver adds a folder of resource forks beside what was packed.
-_FINDER_FOLDER = "__MACOSX/"
 _READ_BYTES = 1 << 20
 # isal's annotations take the class of its error for an instance. It raises OverflowError for a
 # header that is longer than its buffer.
@@ -36,7 +32,7 @@ _DAMAGED_REMEDY = "download or copy the file again"
 
 
 class Container(NamedTuple):
-    """Where the bytes of a vector file are.
+    """Where the bytes of a file are.
 
     Attributes:
         uri: path or URI of the file on disk.
@@ -54,25 +50,11 @@ class Container(NamedTuple):
         return f"{self.uri}#{self.member}" if self.member else self.uri
 
 
-def find_container(spec: str, open_file: OpenFile) -> Container:
-    """Finds out from the bytes how the file that ``--vectors`` names is packed.
-
-    Raises:
-        UsageError: the archive has several members and none is named, or the one named is not
-            in it; the message lists the members. Also for ``#MEMBER`` on what is no archive.
-        DataError: an archive without a readable directory, or with a member that is encrypted
-            or packed by another method than deflate.
-    """
-    _, uri, member, _ = parse_spec(spec)
-    with open_file(uri) as stream:
-        magic = stream.read(4)
-        if magic in _ZIP_MAGICS:
-            return Container(uri, ZIP, _choose_member(uri, member, stream))
-    if member:
-        raise UsageError(
-            f"--vectors {spec}: #{member} picks a file of a zip archive, but {uri} is not one"
-        )
-    return Container(uri, GZIP if magic.startswith(_GZIP_MAGIC) else PLAIN, "")
+def packed_as(first_bytes: bytes) -> str:
+    """The kind of container that a file is, by its first 4 bytes."""
+    if first_bytes in _ZIP_MAGICS:
+        return ZIP
+    return GZIP if first_bytes.startswith(_GZIP_MAGIC) else PLAIN
 
 
 def open_container(container: Container, open_file: OpenFile) -> BinaryIO:
@@ -200,55 +182,3 @@ def _open_zip_member(raw: BinaryIO, container: Container) -> BinaryIO:
     name_bytes, extra_bytes = _LOCAL_HEADER.unpack(header)
     raw.seek(name_bytes + extra_bytes, io.SEEK_CUR)
     return cast(BinaryIO, _InflatedMember(raw, entry))
-
-
-def _choose_member(uri: str, wanted: str, stream: BinaryIO) -> str:
-    try:
-        with zipfile.ZipFile(stream) as archive:
-            entries = [
-                entry
-                for entry in archive.infolist()
-                # Not `is_dir`, which in Python 3.10 fails at an empty name.
-                if not entry.filename.endswith("/")
-                and not entry.filename.startswith(_FINDER_FOLDER)
-            ]
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise damaged(
-            uri,
-            "end of file",
-            expected="a zip archive's central directory",
-            found=f"none that can be read ({error})",
-            remedy="the download was cut off or damaged: download the archive again",
-        ) from error
-    names = [entry.filename for entry in entries]
-    listing = ", ".join(names) or "nothing"
-    if "syn0.txt" in names or "syn0.bin" in names:
-        raise DataError(
-            f"{uri}: a DL4J model archive ({listing}), which is not a vector file; export it "
-            "with WordVectorSerializer.writeWord2VecModel as word2vec text or binary"
-        )
-    if wanted:
-        chosen = [name for name in names if name == wanted] or [
-            name for name in names if name.rpartition("/")[2] == wanted
-        ]
-    else:
-        chosen = names if len(names) == 1 else _matching(uri, names)
-    if len(chosen) != 1:
-        problem = f"#{wanted} is not in it" if wanted else "name one of its files with #MEMBER"
-        raise UsageError(f"--vectors {uri}: {problem}; the archive holds: {listing}")
-    entry = entries[names.index(chosen[0])]
-    if entry.flag_bits & _ENCRYPTED or entry.compress_type not in (
-        zipfile.ZIP_STORED,
-        zipfile.ZIP_DEFLATED,
-    ):
-        raise DataError(
-            f"{uri}#{entry.filename}: encrypted, or packed by method {entry.compress_type}; only "
-            "stored and deflated members can be read: pack the archive again"
-        )
-    return chosen[0]
-
-
-def _matching(uri: str, names: list[str]) -> list[str]:
-    """The one member that is called as the archive itself, as in glove.840B.300d.zip."""
-    stem = uri.rpartition("/")[2].removesuffix(".zip")
-    return [name for name in names if name.rpartition("/")[2].rpartition(".")[0] == stem]
