@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from formats.blocks import SPLITS
 from formats.dataset.embedding_matrix import MATRIX_FORMATS
-from formats.dataset.paths import RUN_ID
 from formats.errors import UsageError
 from formats.oov import POLICIES
 from formats.splits import parse_splits
 from formats.vectors.forms import RULES
 from formats.vectors.unicode_errors import UNICODE_ERRORS
 from pipeline.config import BuildConfig
+from pipeline.flag_values import (
+    at_least,
+    fallback_rules,
+    one_or_several,
+    parsed_by,
+    reject_fractions,
+    run_id,
+    seed,
+    split_names,
+)
 from transforms.find_vectors import JOINS
 from transforms.storage import read_file
 from transforms.write_matrix import COMBINE, CONCAT
@@ -139,7 +146,7 @@ def build_parser() -> FlagParser:
     add("--label_column", help="the same for the label, empty for a corpus without; label")
     add("--splits", type=parsed_by(parse_splits), help="fractions for a corpus without SPLIT; "
         "train=0.8,validation=0.1,test=0.1")  # fmt: skip
-    add("--max_reject_fraction", type=_reject_fractions, metavar="CORPUS[,VECTORS]",
+    add("--max_reject_fraction", type=reject_fractions, metavar="CORPUS[,VECTORS]",
         help="more bad rows than this fail the job; 0.01,0")  # fmt: skip
     vocabulary = parser.add_argument_group("vocabulary")
     add = vocabulary.add_argument
@@ -159,10 +166,10 @@ def build_parser() -> FlagParser:
         "save() wrote; THIS RUNS CODE of whoever made the file")  # fmt: skip
     add("--combine", choices=COMBINE, help="first: an earlier file wins; concat: side by side; "
         "first")  # fmt: skip
-    add("--fallback", type=_fallback, metavar="RULE[,RULE...]",
+    add("--fallback", type=fallback_rules, metavar="RULE[,RULE...]",
         help=f"forms under which a token is looked up, in order: {', '.join(RULES)}; "
         "exact")  # fmt: skip
-    add("--oov", type=_one_or_several(POLICIES), metavar="POLICY[,POLICY...]", help="rows of words "
+    add("--oov", type=one_or_several(POLICIES), metavar="POLICY[,POLICY...]", help="rows of words "
         "without a vector: zeros, normal, mean or subword (fastText .bin only); with --combine "
         "concat one for each file; zeros")  # fmt: skip
     add("--oov_seed", type=at_least(0), help="of the rows that --oov normal draws; 0")
@@ -185,11 +192,11 @@ def build_parser() -> FlagParser:
     add("--truncating", choices=("pre", "post"), help="post")
     add("--example_shards", type=at_least(1), help="of each split; one a 64 MiB")
     add("--compression", choices=("none", "gzip"), help="gzip")
-    add("--shuffle_seed", type=_seed, help="a number, or none: each range of the input writes its "
+    add("--shuffle_seed", type=seed, help="a number, or none: each range of the input writes its "
         "own shard, in order; 0")  # fmt: skip
     output = parser.add_argument_group("output")
     output.add_argument("--output", metavar="URI", help="where the dataset is published")
-    output.add_argument("--run_id", type=_run_id, help="name of this run; UTC time and a hash")
+    output.add_argument("--run_id", type=run_id, help="name of this run; UTC time and a hash")
     return parser
 
 
@@ -301,79 +308,3 @@ def _check_together(config: BuildConfig, parser: FlagParser) -> None:
     if config.shuffle_seed is None and config.example_shards is not None:
         parser.error("--example_shards can't be given with --shuffle_seed none, where each range "
                      "of the input writes its own shard")  # fmt: skip
-
-
-def parsed_by(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """The type of a flag whose parser raises a ``UsageError`` of its own."""
-
-    def convert(text: str) -> Any:
-        try:
-            return parse(text)
-        except UsageError as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
-
-    return convert
-
-
-def at_least(smallest: int) -> Callable[[str], int]:
-    """The type of a flag that takes a whole number, from a smallest one on."""
-
-    def convert(text: str) -> int:
-        if not re.fullmatch("[0-9]{1,18}", text) or int(text) < smallest:
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {smallest} on")
-        return int(text)
-
-    return convert
-
-
-def _seed(text: str) -> int | str:
-    if text == "none":
-        return text
-    if not re.fullmatch("-?[0-9]{1,18}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a whole number nor none")
-    return int(text)
-
-
-def split_names(text: str) -> list[str]:
-    """The type of a flag that takes names of splits, separated by commas."""
-    names = text.split(",")
-    for name in names:
-        if name not in SPLITS:
-            raise argparse.ArgumentTypeError(f"{name!r} is no split; they are {', '.join(SPLITS)}")
-    return [name for name in SPLITS if name in names]
-
-
-def _one_or_several(choices: Sequence[str]) -> Callable[[str], list[str]]:
-    def convert(text: str) -> list[str]:
-        names = text.split(",")
-        for name in names:
-            if name not in choices:
-                raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(choices)}")
-        return names
-
-    return convert
-
-
-def _fallback(text: str) -> list[str]:
-    rules = _one_or_several(RULES)(text)
-    if len(set(rules)) < len(rules):
-        raise argparse.ArgumentTypeError(f"{text!r} names a rule twice")
-    return rules
-
-
-def _reject_fractions(text: str) -> tuple[float, float]:
-    try:
-        fractions = [float(part) for part in text.split(",")]
-    except ValueError:
-        fractions = []
-    if len(fractions) not in (1, 2) or not all(0 <= part <= 1 for part in fractions):
-        raise argparse.ArgumentTypeError(f"{text!r} is not one or two fractions from 0 to 1")
-    return fractions[0], fractions[1] if len(fractions) == 2 else 0.0
-
-
-def _run_id(text: str) -> str:
-    if not re.fullmatch(RUN_ID, text):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} can't name a folder; use letters, digits, dots, dashes and underscores"
-        )
-    return text

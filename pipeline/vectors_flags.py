@@ -12,13 +12,8 @@ from formats.blocks import SPLITS
 from formats.corpus.ranges import AUTO, FORMATS
 from formats.splits import parse_splits
 from formats.tokenizers import make_tokenizer
-from pipeline.flags import (
-    FlagParser,
-    at_least,
-    parsed_by,
-    read_flags,
-    split_names,
-)
+from pipeline.flag_values import at_least, parsed_by, split_names
+from pipeline.flags import FlagParser, read_flags
 
 LSA, WORD2VEC, FASTTEXT = "lsa", "word2vec", "fasttext"
 METHODS = (LSA, WORD2VEC, FASTTEXT)

@@ -7,10 +7,7 @@ the objects of S3 and Google Cloud Storage through ``transforms.object_store``.
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
-import hashlib
-import io
 import os
 import re
 import shutil
@@ -23,7 +20,8 @@ from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileSystem
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from formats.errors import StorageError, UsageError
+from formats.errors import UsageError
+from transforms.file_being_written import FileBeingWritten, naming_errors
 from transforms.object_store import ObjectStore, StoredFile, find_store
 from transforms.processes import PROCESS, has_ended, this_process
 from transforms.ranged_file import RangedFile
@@ -203,65 +201,6 @@ def partial_name(uri: str) -> str:
     return f"{uri}.{this_process()}-{uuid.uuid4().hex[:8]}.partial"
 
 
-class FileBeingWritten(io.RawIOBase):
-    """Counts and hashes what is written to a file.
-
-    Args:
-        file: takes the bytes.
-        name: what errors call the file.
-        folder: where the bytes are written on this machine.
-    """
-
-    def __init__(self, file: BinaryIO, name: str, folder: str) -> None:
-        self._file = file
-        self._name = name
-        self._folder = folder
-        self._sha256 = hashlib.sha256()
-        self.size = 0
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: object) -> int:
-        view = memoryview(cast(bytes, data)).cast("B")
-        with self.naming_errors(more=len(view)):
-            self._file.write(view)
-        self._sha256.update(view)
-        self.size += len(view)
-        return len(view)
-
-    @contextlib.contextmanager
-    def naming_errors(self, more: int = 0) -> Iterator[None]:
-        """Lets an error of the system name the file, and say what to do.
-
-        Args:
-            more: how many bytes are being written.
-
-        Raises:
-            StorageError: instead of the error.
-        """
-        try:
-            yield
-        except OSError as error:
-            reason = error.strerror or str(error)
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                reason += (
-                    f", after {self.size:,} bytes of it, with {more:,} more to write"
-                    f"{_free(self._folder)}; make room there, or write to another place"
-                )
-            raise StorageError(f"{self._name}: can't be written: {reason}") from error
-
-    @property
-    def stream(self) -> BinaryIO:
-        """This file as the type that writers of formats take."""
-        return cast(BinaryIO, self)
-
-    @property
-    def sha256(self) -> str:
-        """Hash of all bytes so far, in hexadecimal."""
-        return self._sha256.hexdigest()
-
-
 @contextlib.contextmanager
 def create_file(uri: str) -> Iterator[FileBeingWritten]:
     """Creates a file that is there whole when the block ends, or not at all.
@@ -282,7 +221,7 @@ def create_file(uri: str) -> Iterator[FileBeingWritten]:
 @contextlib.contextmanager
 def _create_local(uri: str) -> Iterator[FileBeingWritten]:
     place = partial_name(uri)
-    with _naming(uri):
+    with naming_errors(uri):
         file = FileSystems.create(place, compression_type=_RAW)
     written = FileBeingWritten(file, uri, os.path.dirname(uri))
     try:
@@ -315,7 +254,7 @@ def _create_remote(uri: str) -> Iterator[FileBeingWritten]:
     folder = tempfile.gettempdir()
     name = f"{uri}, first put in {folder}"
     with contextlib.ExitStack() as stack:
-        with _naming(name, folder):
+        with naming_errors(name, folder):
             file = stack.enter_context(
                 tempfile.NamedTemporaryFile(prefix="embprep-upload-", dir=folder)
             )
@@ -324,7 +263,7 @@ def _create_remote(uri: str) -> Iterator[FileBeingWritten]:
         with written.naming_errors():
             file.flush()
             file.seek(0)
-        with _naming(uri):
+        with naming_errors(uri):
             if store:
                 store.upload(file.name, uri)
                 return
@@ -345,12 +284,12 @@ def create_new(uri: str, data: bytes) -> bool:
         if exists(uri):
             return False
         if store := find_store(uri):
-            with _naming(uri):
+            with naming_errors(uri):
                 return store.create(uri, data)
         with create_file(uri) as file:
             file.write(data)
         return True
-    with _naming(uri):
+    with naming_errors(uri):
         os.makedirs(os.path.dirname(uri) or ".", exist_ok=True)
         try:
             descriptor = os.open(uri, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
@@ -364,17 +303,3 @@ def create_new(uri: str, data: bytes) -> bool:
             delete(uri)
             raise
     return True
-
-
-@contextlib.contextmanager
-def _naming(name: str, folder: str | None = None) -> Iterator[None]:
-    """The same as ``FileBeingWritten.naming_errors``, while there is no such file."""
-    folder = os.path.dirname(name) if folder is None else folder
-    with FileBeingWritten(io.BytesIO(), name, folder).naming_errors():
-        yield
-
-
-def _free(folder: str) -> str:
-    with contextlib.suppress(OSError):
-        return f" and {shutil.disk_usage(folder or '.').free:,} free"
-    return ""

@@ -19,8 +19,9 @@ from formats.dataset.paths import example_shard_path
 from formats.dataset.tfrecord import RecordWriter
 from formats.shuffle_order import shard_of
 from transforms.encode_examples import ExampleSpec
+from transforms.file_being_written import FileBeingWritten
 from transforms.progress import StageProgress
-from transforms.storage import FileBeingWritten, create_file, join
+from transforms.storage import create_file, join
 from transforms.summarise_corpus import CorpusSummary
 
 # Of the framing and the fixed parts of a serialised example, and of one id as a varint.

@@ -22,8 +22,9 @@ from formats.dataset.tfrecord import RecordWriter
 from formats.tokenized import tokenize_block
 from formats.tokenizers import make_tokenizer
 from transforms.encode_examples import Encoder, ExampleSpec
+from transforms.file_being_written import FileBeingWritten
 from transforms.progress import StageProgress
-from transforms.storage import FileBeingWritten, create_file, join, open_file
+from transforms.storage import create_file, join, open_file
 from transforms.summarise_corpus import CorpusSummary
 from transforms.write_examples import append_examples
 

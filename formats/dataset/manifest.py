@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
-import types
-import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, NamedTuple, NoReturn
 
+from formats.dataset.json_values import JsonReader, kind_of
 from formats.dataset.paths import run_manifest_path, safe_path
 from formats.errors import DataError, damaged
 
@@ -264,17 +262,17 @@ def parse_manifest(data: bytes, name: str) -> Manifest:
     except (ValueError, RecursionError) as error:
         raise DataError(f"{name}: not a manifest: {error}; {_REMEDY}") from error
     if not isinstance(values, dict):
-        raise damaged(name, "byte 0", expected="an object", found=_kind(values), remedy=_REMEDY)
+        raise damaged(name, "byte 0", expected="an object", found=kind_of(values), remedy=_REMEDY)
     version = values.get("format_version")
     if version != FORMAT_VERSION or isinstance(version, bool):
         raise damaged(
             name,
             "format_version",
             expected=str(FORMAT_VERSION),
-            found=_kind(None) if version is None else repr(version),
+            found=kind_of(None) if version is None else repr(version),
             remedy=f"{_REMEDY}, or use the version of embprep that wrote it",
         )
-    manifest: Manifest = _read_dataclass(Manifest, values, "", name)
+    manifest: Manifest = JsonReader(name, _REMEDY).read(Manifest, values)
     _check_paths(manifest, name)
     return manifest
 
@@ -295,85 +293,6 @@ def _check_paths(manifest: Manifest, name: str) -> None:
             safe_path(path)
         except DataError as error:
             raise DataError(f"{name}: {key}: {error}") from error
-
-
-def _read_value(kind: Any, value: Any, key: str, name: str) -> Any:
-    """Checks a JSON value against a type, and builds the dataclasses in it."""
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if kind is Any:
-        return value
-    if origin is types.UnionType:
-        [inner] = [argument for argument in arguments if argument is not types.NoneType]
-        return None if value is None else _read_value(inner, value, key, name)
-    if dataclasses.is_dataclass(kind):
-        return _read_dataclass(kind, _demand(dict, value, key, name), key, name)
-    if origin is dict:
-        return {
-            inner_key: _read_value(arguments[1], inner, f"{key}.{inner_key}", name)
-            for inner_key, inner in _demand(dict, value, key, name).items()
-        }
-    if origin is list:
-        return [
-            _read_value(arguments[0], inner, f"{key}[{number}]", name)
-            for number, inner in enumerate(_demand(list, value, key, name))
-        ]
-    if origin is tuple:
-        items = _demand(list, value, key, name)
-        if len(items) != len(arguments):
-            raise _wrong(f"{len(arguments)} items", f"{len(items)}", key, name)
-        return tuple(
-            _read_value(argument, inner, f"{key}[{number}]", name)
-            for number, (argument, inner) in enumerate(zip(arguments, items, strict=True))
-        )
-    return _demand(kind, value, key, name)
-
-
-def _read_dataclass(kind: Any, values: Mapping[str, Any], key: str, name: str) -> Any:
-    hints = typing.get_type_hints(kind)
-    read = {}
-    for field in dataclasses.fields(kind):
-        inner_key = f"{key}.{field.name}" if key else field.name
-        if field.name in values:
-            read[field.name] = _read_value(hints[field.name], values[field.name], inner_key, name)
-        elif _is_required(field):
-            raise _wrong(_JSON_NAMES.get(hints[field.name], "a value"), "no such key",
-                         inner_key, name)  # fmt: skip
-    return kind(**read)
-
-
-def _is_required(field: dataclasses.Field[Any]) -> bool:
-    missing = dataclasses.MISSING
-    return field.default is missing and field.default_factory is missing
-
-
-_JSON_NAMES: dict[Any, str] = {
-    dict: "an object",
-    list: "a list",
-    str: "a string",
-    int: "an integer",
-    float: "a number",
-    bool: "true or false",
-    types.NoneType: "null",
-}
-
-
-def _demand(kind: Any, value: Any, key: str, name: str) -> Any:
-    if kind is float and type(value) is int:
-        if abs(value) > sys.float_info.max:
-            raise _wrong("a number of 64 bits", "a larger one", key, name)
-        return float(value)
-    # Not isinstance: true is no integer here.
-    if type(value) is not kind:
-        raise _wrong(_JSON_NAMES[kind], _kind(value), key, name)
-    return value
-
-
-def _kind(value: Any) -> str:
-    return _JSON_NAMES[type(value)]
-
-
-def _wrong(expected: str, found: str, key: str, name: str) -> DataError:
-    return damaged(name, key, expected=expected, found=found, remedy=_REMEDY)
 
 
 def _refuse_constant(constant: str) -> NoReturn:
