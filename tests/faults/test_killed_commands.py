@@ -38,7 +38,7 @@ LANES = {
     "lsa": Lane(
         command=("vectors", "--method=lsa", "--dim=12"),
         earlier=("--dim=6",),
-        modules=("pipeline.train_vectors", "scipy.sparse.linalg"),
+        modules=("pipeline.train_vectors", "gensim.models.lsimodel"),
         kills=4,
         seconds=0.4,
         seed=1,
