@@ -138,12 +138,13 @@ class _DecomposeRange(beam.DoFn):
         token, idf = terms.column("token"), terms.column("idf").to_numpy()
         wanted = pa.array(self._splits, pa.int8())
         factors = lsa.no_factors(terms.num_rows)
-        for block in read_range(work, open_file):
-            tokens = tokenize_block(block.rows, self._tokenize, self._fractions)
-            own = tokens.column("tokens").filter(pc.is_in(tokens.column("split"), wanted))
-            part = lsa.decompose(lsa.weigh(own, token, idf), self._rank, self._seed)
-            factors = lsa.merge(factors, part, self._rank)
-            self._progress.add(read=block.bytes_read, records=len(own))
+        with self._progress.piece() as piece:
+            for block in read_range(work, open_file):
+                tokens = tokenize_block(block.rows, self._tokenize, self._fractions)
+                own = tokens.column("tokens").filter(pc.is_in(tokens.column("split"), wanted))
+                part = lsa.decompose(lsa.weigh(own, token, idf), self._rank, self._seed)
+                factors = lsa.merge(factors, part, self._rank)
+                piece.add(read=block.bytes_read, records=len(own))
         yield pack_factors(0, number, factors)
 
 

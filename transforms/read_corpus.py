@@ -23,14 +23,14 @@ class _ReadRange(beam.DoFn):
         self._progress = StageProgress(stage)
 
     def process(self, work: CorpusRange) -> Iterator[Any]:
-        for block in read_range(work, open_file):
-            self._progress.add(
-                read=block.bytes_read, records=block.rows.num_rows, rejects=block.rejects.num_rows
-            )
-            if block.rows.num_rows:
-                yield block.rows
-            if block.rejects.num_rows:
-                yield TaggedOutput(REJECTS, block.rejects)
+        with self._progress.piece() as piece:
+            for block in read_range(work, open_file):
+                rows, rejects = block.rows.num_rows, block.rejects.num_rows
+                piece.add(read=block.bytes_read, records=rows, rejects=rejects)
+                if rows:
+                    yield block.rows
+                if rejects:
+                    yield TaggedOutput(REJECTS, block.rejects)
 
 
 class ReadCorpus(beam.PTransform[Any, Any]):

@@ -17,7 +17,7 @@ from formats.vectors.parse_vectors import parse_vectors
 from formats.vectors.records import RangeReport, RowBlock
 from formats.vectors.source import VectorRange, VectorSource, bytes_of, read_range
 from formats.vectors.wanted_rows import Selection, find_rows
-from transforms.progress import StageProgress
+from transforms.progress import PieceProgress, StageProgress
 from transforms.prove_vectors import JoinCounts
 from transforms.storage import open_file
 
@@ -78,23 +78,25 @@ class _ScanRange(beam.DoFn):
         source = self._sources[work.source]
         selection = self._select(source, wanted)
         reports: list[RangeReport] = []
-        blocks = self._read(source, work, reports)
         found = 0
-        for rows in find_rows(blocks, selection, work.source, work.attempt):
-            found += rows.num_rows
-            yield rows if source.container.kind == PLAIN else TaggedOutput(_PACKED, rows)
+        with self._progress.piece() as piece:
+            blocks = _read(source, work, reports, piece)
+            for rows in find_rows(blocks, selection, work.source, work.attempt):
+                found += rows.num_rows
+                yield rows if source.container.kind == PLAIN else TaggedOutput(_PACKED, rows)
         [report] = reports
         yield TaggedOutput(_REPORTS, report._replace(found=found))
 
-    def _read(
-        self, source: VectorSource, work: VectorRange, reports: list[RangeReport]
-    ) -> Iterator[RowBlock]:
-        for block in read_range(source, work, open_file):
-            if isinstance(block, RangeReport):
-                reports.append(block)
-            else:
-                self._progress.add(read=bytes_of(source, block), records=block.rows)
-                yield block
+
+def _read(
+    source: VectorSource, work: VectorRange, reports: list[RangeReport], piece: PieceProgress
+) -> Iterator[RowBlock]:
+    for block in read_range(source, work, open_file):
+        if isinstance(block, RangeReport):
+            reports.append(block)
+        else:
+            piece.add(read=bytes_of(source, block), records=block.rows)
+            yield block
 
 
 def join_found(

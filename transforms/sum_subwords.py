@@ -120,8 +120,9 @@ class _ReadDictionary(beam.DoFn):
         source = self._models[number]
         subword = source.ordinal in self._subword
         wanted = wanted_words(self._lookup.of(vocabulary), vocabulary, subword)
-        read = read_model(source, wanted, open_file, self._unicode_errors)
-        self._progress.add(read=read.model.offset, records=read.model.head.words)
+        with self._progress.piece() as piece:
+            read = read_model(source, wanted, open_file, self._unicode_errors)
+            piece.add(read=read.model.offset, records=read.model.head.words)
         yield source.ordinal, dictionary_rows(read.ids)
         report = RangeReport(
             source.ordinal, 0, 0, 0, 0, read.model.head.words, duplicates=read.duplicates
@@ -166,9 +167,9 @@ class _AddRows(beam.DoFn):
         if work.source not in self._sums:
             self._sums[work.source] = new_sums(plan.model, plan.rows)
         sums = self._sums[work.source]
-        with open_container(source.container, open_file) as stream:
+        with self._progress.piece() as piece, open_container(source.container, open_file) as stream:
             add_rows(stream, plan.model, plan.rows, work.start, work.stop, sums, name=source.name)
-        self._progress.add(read=(work.stop - work.start) * plan.model.row_bytes)
+            piece.add(read=(work.stop - work.start) * plan.model.row_bytes)
 
     def finish_bundle(self) -> Iterator[Any]:
         for source, sums in sorted(self._sums.items()):

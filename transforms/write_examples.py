@@ -20,7 +20,7 @@ from formats.dataset.tfrecord import RecordWriter
 from formats.shuffle_order import shard_of
 from transforms.encode_examples import ExampleSpec
 from transforms.file_being_written import FileBeingWritten
-from transforms.progress import StageProgress
+from transforms.progress import SHARD, StageProgress
 from transforms.storage import create_file, join
 from transforms.summarise_corpus import CorpusSummary
 
@@ -161,7 +161,7 @@ class _WriteShard(beam.DoFn):
         self._spec = spec
         self._output = output
         self._run_id = run_id
-        self._progress = StageProgress("WriteExamples")
+        self._progress = StageProgress("WriteExamples", SHARD)
 
     def process(
         self, shard_and_blocks: tuple[Shard, Iterable[Any]], summary: CorpusSummary
@@ -169,7 +169,8 @@ class _WriteShard(beam.DoFn):
         (split, shard), blocks = shard_and_blocks
         shards = count_shards(split, summary, self._spec)
         path = _path(self._run_id, (split, shard), shards, self._spec)
-        with create_file(join(self._output, path)) as file:
-            examples = write_shard(file, pa.concat_batches(list(blocks)), self._spec)
-        self._progress.add(read=file.size, records=examples)
+        with self._progress.piece() as piece:
+            with create_file(join(self._output, path)) as file:
+                examples = write_shard(file, pa.concat_batches(list(blocks)), self._spec)
+            piece.add(read=file.size, records=examples)
         yield split, ExampleShard(path, examples, file.size, file.sha256)

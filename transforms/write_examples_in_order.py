@@ -6,6 +6,7 @@ Nothing is grouped and nothing kept, so a corpus larger than memory goes through
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ from formats.tokenized import tokenize_block
 from formats.tokenizers import make_tokenizer
 from transforms.encode_examples import Encoder, ExampleSpec
 from transforms.file_being_written import FileBeingWritten
-from transforms.progress import StageProgress
+from transforms.progress import SHARD, StageProgress
 from transforms.storage import create_file, join, open_file
 from transforms.summarise_corpus import CorpusSummary
 from transforms.write_examples import append_examples
@@ -121,7 +122,7 @@ class _WriteRange(beam.DoFn):
         self._totals = totals
         self._output = output
         self._run_id = run_id
-        self._progress = StageProgress("WriteExamples")
+        self._progress = StageProgress("WriteExamples", SHARD)
 
     def setup(self) -> None:
         self._tokenize = make_tokenizer(self._tokenizer)
@@ -129,6 +130,7 @@ class _WriteRange(beam.DoFn):
     def process(
         self, numbered: NumberedRange, vocabulary: Any, summary: CorpusSummary
     ) -> Iterator[tuple[str, ExampleShard]]:
+        since = time.monotonic()
         with contextlib.ExitStack() as stack:
             shards = [
                 self._open_shard(stack, split, shard)
@@ -142,7 +144,10 @@ class _WriteRange(beam.DoFn):
                 for shard in shards:
                     shard.append(examples, self._spec)
         for shard in shards:
-            yield SPLITS[shard.split], shard.written()
+            written = shard.written()
+            # The shards of a range are written together.
+            self._progress.add_piece(written.bytes, written.examples, since)
+            yield SPLITS[shard.split], written
 
     def teardown(self) -> None:
         self._encoder.release()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -25,7 +26,7 @@ from formats.oov import (
     sum_moments,
 )
 from formats.vectors.joined import ShardRows, choose_rows, of_sources, split_block, subword_rows
-from transforms.progress import StageProgress
+from transforms.progress import SHARD, StageProgress
 from transforms.prove_vectors import JoinedSource
 from transforms.storage import create_file, join
 
@@ -229,7 +230,7 @@ class _WriteShard(beam.DoFn):
         self._spec = spec
         self._output = output
         self._run_id = run_id
-        self._progress = StageProgress("WriteEmbeddingMatrix")
+        self._progress = StageProgress("WriteEmbeddingMatrix", SHARD)
 
     def process(
         self,
@@ -239,6 +240,7 @@ class _WriteShard(beam.DoFn):
         sources: list[JoinedSource],
         moments: Iterable[tuple[int, Moments]],
     ) -> Iterator[Any]:
+        since = time.monotonic()
         shard, spec = _choose(shard_and_hits, all_rows, sources, self._spec), self._spec
         tokens = _tokens_of(shard, vocabulary) if spec.needs_tokens else None
         of_part: list[list[Moments]] = [[] for _ in spec.parts]
@@ -257,6 +259,7 @@ class _WriteShard(beam.DoFn):
             matrix = matrix.astype(spec.dtype, copy=False)
             write_shard(file.stream, spec.format, matrix, shard.first_row, tokens)
         self._progress.add(read=file.size, records=shard.rows)
+        self._progress.add_piece(file.size, shard.rows, since)
         yield EmbeddingShard(path, shard.first_row, shard.rows, file.size, file.sha256)
         yield TaggedOutput(_SERVED, _served(shard, int(made.sum())))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from formats.dataset.manifest import Manifest
 from pipeline import progress
 from pipeline.build import build as build_here
 from pipeline.engine_progress import counted_by_stage
@@ -16,9 +17,10 @@ from pipeline.progress import Progress
 from tests.engines.builds import build, published, run
 from tests.engines.running import Engine, worker_pool
 from tests.pipeline.built import Dataset
+from tests.pipeline.distributions import Spread, measured, spread
 from tests.pipeline.test_determinism import assert_same
 from tests.pipeline.test_progress import LINE
-from transforms.progress import BYTES, RECORDS, REJECTS
+from transforms.progress import BYTES, MILLISECONDS, RECORDS, REJECTS
 
 # Starting an engine is part of its first test.
 pytestmark = pytest.mark.timeout(180)
@@ -98,7 +100,28 @@ def test_ranges_written_in_order_are_those_of_the_local_run_and_all_is_counted(
     }
     assert counted["ReadCorpus"][REJECTS] == sum(manifest.rejects.corpus.values())
     corpus = Path(in_order[0].partition("=")[2]).parent
-    assert counted["ReadCorpus"][BYTES] == sum(file.stat().st_size for file in corpus.iterdir())
+    sizes = [file.stat().st_size for file in corpus.iterdir()]
+    assert counted["ReadCorpus"][BYTES] == sum(sizes)
+    assert_each_piece_is_measured_once(measured(*jobs), sizes, manifest)
+
+
+def assert_each_piece_is_measured_once(
+    told: dict[str, Spread], sizes: list[int], manifest: Manifest
+) -> None:
+    matrix = manifest.embeddings.shards
+    examples = [shard for split in manifest.examples.splits.values() for shard in split.shards]
+    known = {
+        "ReadCorpus_range_bytes": spread(sizes),
+        "WriteEmbeddingMatrix_shard_bytes": spread(shard.bytes for shard in matrix),
+        "WriteEmbeddingMatrix_shard_records": spread(shard.rows for shard in matrix),
+        "WriteExamples_shard_bytes": spread(shard.bytes for shard in examples),
+        "WriteExamples_shard_records": spread(shard.examples for shard in examples),
+    }
+    assert {name: told.get(name) for name in known} == known
+    pieces = ("ReadCorpus_range", "JoinVectors_range", "WriteEmbeddingMatrix_shard",
+              "WriteExamples_shard")  # fmt: skip
+    whats = (BYTES, RECORDS, MILLISECONDS)
+    assert {*told} == {f"{piece}_{what}" for piece in pieces for what in whats}
 
 
 def test_an_engine_that_tells_counters_while_it_runs_has_its_progress_shown(
