@@ -31,8 +31,13 @@ def shuffle_order(
     return mix(mixed ^ offsets.astype(np.uint64))
 
 
-def shard_of(order: Numbers, shards: int) -> npt.NDArray[np.int64]:
-    """The shard of each example: equal parts of the range of the numbers, in their order."""
+def shard_of(order: Numbers, shards: int | npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The shard of each example: equal parts of the range of the numbers, in their order.
+
+    Args:
+        order: uint64 [n], the numbers.
+        shards: how many shards there are; or int64 [n], how many there are for each example.
+    """
     # The top half of the number is enough to tell, and leaves room to multiply.
     top = (order >> np.uint64(32)).astype(np.int64)
     return np.asarray((top * shards) >> 32, np.int64)

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from apache_beam.pvalue import AsIter, AsSingleton
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.windowed_value import WindowedValue
 
 from formats.blocks import EXAMPLES, SPLITS
 from formats.dataset.embedding_matrix import default_shards
@@ -17,6 +19,7 @@ from formats.dataset.examples import serialize_examples
 from formats.dataset.manifest import ExampleShard
 from formats.dataset.paths import example_shard_path
 from formats.dataset.tfrecord import RecordWriter
+from formats.shard_pieces import ShardPieces
 from formats.shuffle_order import shard_of
 from transforms.encode_examples import ExampleSpec
 from transforms.file_being_written import FileBeingWritten
@@ -29,6 +32,9 @@ _FIXED_BYTES = 80
 _ID_BYTES = 2
 # Serialised examples are several times as large as what they are made of.
 _BYTES_AT_A_TIME = 2 << 20
+# What a piece of a shard should have on average, and the most that is kept until it has.
+_PIECE_BYTES = 32 << 10
+_MOST_KEPT = 32 << 20
 
 Shard = tuple[str, int]
 
@@ -62,8 +68,7 @@ class WriteExamples(beam.PTransform[Any, Any]):
         write = _WriteShard(spec, self._output, self._run_id)
         written = (
             examples
-            | "ByShard"
-            >> beam.FlatMap(_split, summary, spec).with_output_types(tuple[Shard, pa.RecordBatch])
+            | "ByShard" >> beam.ParDo(_ByShard(spec), summary)
             | "Group" >> beam.GroupByKey()
             | "WriteShards" >> beam.ParDo(write, summary)
         )
@@ -123,16 +128,35 @@ def sort_examples(block: Any) -> npt.NDArray[np.int64]:
     return np.lexsort(keys)
 
 
-def _split(
-    block: pa.RecordBatch, summary: CorpusSummary, spec: ExampleSpec
-) -> Iterator[tuple[Shard, Any]]:
-    splits, order = block.column("split").to_numpy(), block.column("order").to_numpy()
-    for number in np.unique(splits).tolist():
-        name = SPLITS[number]
-        shards = shard_of(order, count_shards(name, summary, spec))
-        shards[splits != number] = -1
-        for shard in np.unique(shards[shards >= 0]).tolist():
-            yield (name, shard), block.filter(pa.array(shards == shard))
+@beam.typehints.with_output_types(tuple[Shard, pa.RecordBatch])
+class _ByShard(beam.DoFn):
+    """Cuts blocks by their shards, several blocks of a bundle at once where shards are many."""
+
+    def __init__(self, spec: ExampleSpec) -> None:
+        self._spec = spec
+
+    def start_bundle(self) -> None:
+        self._pieces = ShardPieces()
+
+    def process(self, block: Any, summary: CorpusSummary) -> Iterator[tuple[Shard, Any]]:
+        shards = np.array([count_shards(split, summary, self._spec) for split in SPLITS])
+        splits, order = block.column("split").to_numpy(), block.column("order").to_numpy()
+        # Numbered through all splits.
+        self._first = np.cumsum(shards) - shards
+        numbers = self._first[splits] + shard_of(order, shards[splits])
+        self._pieces.add(block, numbers)
+        if self._pieces.size >= min(_MOST_KEPT, _PIECE_BYTES * int(shards.sum())):
+            yield from self._take()
+
+    def finish_bundle(self) -> Iterator[Any]:
+        window = GlobalWindow()
+        for piece in self._take():
+            yield WindowedValue(piece, window.max_timestamp(), (window,))
+
+    def _take(self) -> Iterator[tuple[Shard, Any]]:
+        for number, piece in self._pieces.take():
+            split = int(np.searchsorted(self._first, number, side="right")) - 1
+            yield (SPLITS[split], number - int(self._first[split])), piece
 
 
 def _empty_shards(

@@ -117,6 +117,22 @@ def test_shards_part_the_order_and_empty_ones_are_written_too(tmp_path: Path) ->
     assert [] in found["test"]
 
 
+@pytest.mark.parametrize("kept", [0, 300, 1 << 20])
+def test_how_many_blocks_are_cut_at_once_changes_no_byte(
+    kept: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = SPEC._replace(shards=3)
+    rows = [(0, place, ("train", "test")[place % 2], "a b c", "neg") for place in range(40)]
+    write(tmp_path / "whole", [block(rows)], spec)
+    monkeypatch.setattr("transforms.write_examples._MOST_KEPT", kept)
+    write(tmp_path / "parts", [block(rows[place : place + 4]) for place in range(0, 40, 4)], spec)
+    names = [path.name for path in sorted((tmp_path / "whole" / "runs" / "r").iterdir())]
+    assert len(names) == 6
+    for name in names:
+        whole, parts = (tmp_path / output / "runs" / "r" / name for output in ("whole", "parts"))
+        assert whole.read_bytes() == parts.read_bytes()
+
+
 @pytest.mark.parametrize("compression", ["none", "gzip"])
 def test_examples_without_labels(compression: str, tmp_path: Path) -> None:
     spec = SPEC._replace(labelled=False, compression=compression)
