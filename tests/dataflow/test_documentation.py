@@ -28,10 +28,11 @@ def test_the_costs_are_what_the_arithmetic_gives(text: str) -> None:
     assert code
     names: dict = {}
     exec(code.group(1), names)
-    rows = re.findall(r"^\| (100 GB|10 TB), .*? \| (\d+) \| (.*) \|$", text, re.MULTILINE)
-    assert len(rows) == 6
-    for corpus, workers, told in rows:
-        gigabytes, shuffled = {"100 GB": (100, True), "10 TB": (10_000, False)}[corpus]
-        hours, machines, shuffle = names["run"](gigabytes, int(workers), shuffled)
+    rows = re.findall(r"^\| (100 GB|10 TB), (.*?) \| (\d+) \| (.*) \|$", text, re.MULTILINE)
+    assert len(rows) == 7
+    shards = {"`--example_shards 256`": 256, "by default": 4000, "`--shuffle_seed none`": None}
+    for corpus, flag, workers, told in rows:
+        gigabytes = {"100 GB": 100, "10 TB": 10_000}[corpus]
+        hours, machines, shuffle = names["run"](gigabytes, int(workers), shards[flag])
         counted = (f"{hours:.1f}", f"{machines:.2f}", f"{shuffle:.2f}", f"{machines + shuffle:.2f}")
         assert told == " | ".join(counted)
