@@ -1,60 +1,82 @@
-"""A cluster that loses its Python workers in the middle of a build ends it with the same bytes."""
+"""A cluster that loses workers or machines in the middle of a build ends it with the same bytes."""
 
 from __future__ import annotations
 
-import os
-import signal
+import contextlib
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.engines.builds import published, start
-from tests.engines.running import Engine, worker_processes
+from tests.engines.deaths import JOIN_BY_HASH, PLUGIN, STAGES, Deaths
+from tests.engines.running import Engine, replaced_task_manager, running
+from tests.faults.job import not_published
 from tests.pipeline.test_determinism import assert_same
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(240)
 
 
-def running_job(flink: Engine, before: set[str]) -> Any:
-    """The job that Flink has taken since."""
-    jobs = {job["jid"] for job in flink.ask("/jobs/overview")["jobs"]} - before
-    return flink.ask(f"/jobs/{jobs.pop()}") if jobs else {"vertices": []}
+@pytest.fixture(scope="module")
+def patient_flink() -> Iterator[Engine]:
+    """A cluster of its own, which may start a job again as often as there are deaths, and more.
+
+    A mistake in the input would be tried as often.
+    """
+    with running("flink", EMBPREP_FLINK_RESTARTS="40") as engine:
+        yield engine
 
 
-def finished_share(job: Any) -> float:
-    vertices = job["vertices"]
-    return sum(vertex["status"] == "FINISHED" for vertex in vertices) / max(len(vertices), 1)
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "deaths"
+    path.mkdir()
+    return path
 
 
-def test_workers_that_are_killed_while_flink_is_at_work_change_no_byte(
-    flink: Engine, shuffled: list[str], shuffled_here: Any, tmp_path: Path
+def failures_of_the_last_job(flink: Engine) -> list[Any]:
+    last = max(flink.ask("/jobs/overview")["jobs"], key=lambda job: job["start-time"])
+    found = flink.ask(f"/jobs/{last['jid']}/exceptions?maxExceptions=100")
+    entries: list[Any] = found["exceptionHistory"]["entries"]
+    return entries
+
+
+def test_a_worker_that_is_killed_in_the_middle_of_each_stage_changes_no_byte(
+    patient_flink: Engine, shuffled: list[str], shuffled_here: Any, folder: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "dataset"
-    before = {job["jid"] for job in flink.ask("/jobs/overview")["jobs"]}
-    build = start(shuffled, output, flink.processes)
-    killed: list[int] = []
+    deaths = Deaths(folder, STAGES)
+    flags = [*patient_flink.processes(deaths.variables), PLUGIN, "--join=broadcast"]
+    build = start(shuffled, output, flags)
     try:
-        for share in (0.05, 0.4):
-            while not (workers := worker_processes(flink)) or (
-                finished_share(running_job(flink, before)) < share
-            ):
-                assert build.poll() is None, build.communicate()
-                time.sleep(0.1)
-            for worker in workers:
-                os.kill(worker, signal.SIGKILL)
-            killed += workers
-        _, errors = build.communicate(timeout=120)
+        _, errors = build.communicate(timeout=200)
     finally:
         build.kill()
     assert (build.returncode, errors) == (0, "")
-    job = running_job(flink, before)
-    again = [
-        subtask["attempt"]
-        for vertex in job["vertices"]
-        for subtask in flink.ask(f"/jobs/{job['jid']}/vertices/{vertex['id']}")["subtasks"]
-    ]
-    assert max(again) >= 1, "nothing had to be done again: the workers were idle"
-    assert len(set(killed)) >= 2
+    assert deaths.to_be == []
+    assert len(failures_of_the_last_job(patient_flink)) >= len(STAGES)
+    assert_same(shuffled_here, published(output))
+    assert not_published(output) == set()
+
+
+def test_a_task_manager_that_is_killed_in_the_middle_of_a_join_by_hash_changes_no_byte(
+    patient_flink: Engine, shuffled: list[str], shuffled_here: Any, folder: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "dataset"
+    deaths = Deaths(folder, waits=[JOIN_BY_HASH])
+    flags = [*patient_flink.processes(deaths.variables), PLUGIN, "--join=shuffle"]
+    build = start(shuffled, output, flags)
+    with contextlib.ExitStack() as task_manager:
+        try:
+            while deaths.to_be:
+                assert build.poll() is None, build.communicate()
+                time.sleep(0.05)
+            task_manager.enter_context(replaced_task_manager(patient_flink))
+            _, errors = build.communicate(timeout=200)
+        finally:
+            build.kill()
+    assert (build.returncode, errors) == (0, "")
+    assert failures_of_the_last_job(patient_flink)
     assert_same(shuffled_here, published(output))

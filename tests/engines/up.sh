@@ -11,7 +11,8 @@
 # modules against its checksum database; running needs no network. Needs Java 17 and Maven, or Go.
 #
 # EMBPREP_ENGINES names another folder than ~/.cache/embprep-engines. EMBPREP_ENGINE_LOGS names a
-# folder that keeps the logs.
+# folder that keeps the logs. EMBPREP_FLINK_RESTARTS says how often Flink may restart a job, instead
+# of 5 times.
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -104,12 +105,16 @@ choose_ports() {
 }
 
 processes=()
+# Those without which the engine is none.
+needed=()
 reader=""
 
 # start NAME COMMAND ...: in the background, with a log of its own.
 start() {
     "${@:2}" >"$logs/$1.log" 2>&1 </dev/null &
     processes+=("$!")
+    # The job manager waits for another one.
+    if [[ "$1" != taskmanager ]]; then needed+=("$!"); fi
 }
 
 # Ends what was started, by its own ids, the last first.
@@ -174,7 +179,8 @@ run_flink() {
     local classes
     classes="$(jars flink)/*"
     mkdir -p "$folder/tmp" "$folder/blobs" "$folder/conf"
-    sed "s#@RPC@#$rpc#; s#@REST@#$rest#; s#@FOLDER@#$folder#" "$here/flink/config.yaml" \
+    sed "s#@RPC@#$rpc#; s#@REST@#$rest#; s#@FOLDER@#$folder#;
+        s#@RESTARTS@#${EMBPREP_FLINK_RESTARTS:-5}#" "$here/flink/config.yaml" \
         >"$folder/conf/config.yaml"
     local runtime="org.apache.flink.runtime"
     start jobmanager java_main -Xmx384m -cp "$classes" \
@@ -235,7 +241,7 @@ trap stop EXIT
 trap 'exit 143' INT TERM
 "run_$engine"
 echo "ready"
-# Ends when whoever started it closes the pipe or is gone, and also when a process of the engine is.
+# Ends when whoever started it closes the pipe or is gone, and also when the engine is.
 cat <&0 >/dev/null &
 reader="$!"
-wait -n "$reader" "${processes[@]}" || true
+wait -n "$reader" "${needed[@]}" || true
