@@ -1,9 +1,9 @@
 """Makes a worker kill itself in the middle of a stage of the job, once for each stage.
 
-A test gives a build ``--beam_plugins=tests.engines.deaths``, so that Beam imports this in each
-worker process before any work, and ``EMBPREP_DEATHS`` in the workers' environment, which names a
-folder. A file there that is called as a stage is a death that is to be; the worker that dies it
-renames it first, so that there is only one.
+The workers must import this module, by one of the flags ``PLUGIN`` and ``TOKENIZER``, and have
+``EMBPREP_DEATHS`` in their environment, which names a folder. A file there that is called as a
+stage is a death that is to be; the worker that dies it renames it first, so that there is only
+one.
 """
 
 from __future__ import annotations
@@ -38,8 +38,11 @@ STAGES = {
 # Of the join by hash alone.
 JOIN_BY_HASH = "JoinVectors, match"
 
-# Has Beam import this.
+# Beam imports plugins before any work, but not in the workers of a pool, which do not get to know
+# the flags.
 PLUGIN = f"--beam_plugins={__name__}"
+TOKENIZER = f"--tokenizer={__name__}:tokenize"
+
 _PLACES = STAGES | {JOIN_BY_HASH: ("transforms.find_vectors", "match_candidates")}
 
 _WAIT, _DONE = "wait", ".done"
@@ -70,6 +73,11 @@ class Deaths:
     def to_be(self) -> list[str]:
         """The stages in which no worker has died yet, nor waits."""
         return [file.name for file in self._folder.iterdir() if file.suffix != _DONE]
+
+
+def tokenize(text: str) -> list[str]:
+    """Splits at white space."""
+    return text.split()
 
 
 def _die(death: Path) -> None:

@@ -90,14 +90,18 @@ def _listens(port: int) -> bool:
 
 
 @contextlib.contextmanager
-def worker_pool() -> Iterator[list[str]]:
-    """Runs Beam's worker pool, a server that starts Python workers; gives the flags to use it."""
+def worker_pool(variables: Mapping[str, str] | None = None) -> Iterator[list[str]]:
+    """Runs Beam's worker pool, a server that starts Python workers; gives the flags to use it.
+
+    Args:
+        variables: what the workers are to have in their environment too.
+    """
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     module = "apache_beam.runners.worker.worker_pool_main"
     process = subprocess.Popen(
         [sys.executable, "-m", module, f"--service_port={port}"],
-        env=os.environ | _where_python_is(),
+        env=os.environ | _where_python_is() | dict(variables or {}),
         stderr=subprocess.DEVNULL,
         # A group of its own, which its workers are in too.
         start_new_session=True,

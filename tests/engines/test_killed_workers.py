@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.engines.builds import published, start
-from tests.engines.deaths import JOIN_BY_HASH, PLUGIN, STAGES, Deaths
-from tests.engines.running import Engine, replaced_task_manager, running
+from tests.engines.builds import published, run, start
+from tests.engines.deaths import JOIN_BY_HASH, PLUGIN, STAGES, TOKENIZER, Deaths
+from tests.engines.running import Engine, replaced_task_manager, running, worker_pool
 from tests.faults.job import not_published
+from tests.pipeline.built import Dataset
 from tests.pipeline.test_determinism import assert_same
 
 pytestmark = pytest.mark.timeout(240)
@@ -43,26 +44,40 @@ def failures_of_the_last_job(flink: Engine) -> list[Any]:
     return entries
 
 
-def test_a_worker_that_is_killed_in_the_middle_of_each_stage_changes_no_byte(
-    patient_flink: Engine, shuffled: list[str], shuffled_here: Any, folder: Path, tmp_path: Path
+def check_a_death_in_each_stage(
+    engine: Engine, shuffled: list[str], here: Dataset, folder: Path, more: Sequence[str]
 ) -> None:
-    output = tmp_path / "dataset"
+    """Kills one worker in each stage of one build, and compares what becomes of it."""
+    output = folder.parent / "dataset"
     deaths = Deaths(folder, STAGES)
-    flags = [*patient_flink.processes(deaths.variables), PLUGIN, "--join=broadcast"]
-    build = start(shuffled, output, flags)
-    try:
-        _, errors = build.communicate(timeout=200)
-    finally:
-        build.kill()
-    assert (build.returncode, errors) == (0, "")
+    flags = [*engine.processes(deaths.variables), PLUGIN, "--join=broadcast", *more]
+    ended = run(shuffled, output, flags)
+    assert (ended.returncode, ended.stderr) == (0, "")
     assert deaths.to_be == []
-    assert len(failures_of_the_last_job(patient_flink)) >= len(STAGES)
-    assert_same(shuffled_here, published(output))
+    assert_same(here, published(output))
     assert not_published(output) == set()
 
 
+def test_a_worker_that_is_killed_in_the_middle_of_each_stage_on_flink_changes_no_byte(
+    patient_flink: Engine, shuffled: list[str], shuffled_here: Dataset, folder: Path
+) -> None:
+    check_a_death_in_each_stage(patient_flink, shuffled, shuffled_here, folder, [])
+    assert len(failures_of_the_last_job(patient_flink)) >= len(STAGES)
+
+
+@pytest.mark.by_hand
+@pytest.mark.timeout(600)
+def test_a_worker_that_is_killed_in_the_middle_of_each_stage_on_spark_changes_no_byte(
+    shuffled: list[str], shuffled_here: Dataset, folder: Path
+) -> None:
+    with running("spark", EMBPREP_SPARK_MASTER="local[2,8]") as spark:
+        # Spark tries again at once, and would find the dead worker in the cache.
+        no_cache = ["--environment_cache_millis=0"]
+        check_a_death_in_each_stage(spark, shuffled, shuffled_here, folder, no_cache)
+
+
 def test_a_task_manager_that_is_killed_in_the_middle_of_a_join_by_hash_changes_no_byte(
-    patient_flink: Engine, shuffled: list[str], shuffled_here: Any, folder: Path, tmp_path: Path
+    patient_flink: Engine, shuffled: list[str], shuffled_here: Dataset, folder: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "dataset"
     deaths = Deaths(folder, waits=[JOIN_BY_HASH])
@@ -80,3 +95,19 @@ def test_a_task_manager_that_is_killed_in_the_middle_of_a_join_by_hash_changes_n
     assert (build.returncode, errors) == (0, "")
     assert failures_of_the_last_job(patient_flink)
     assert_same(shuffled_here, published(output))
+
+
+@pytest.mark.parametrize("engine", ["prism", "spark"], indirect=True)
+def test_an_engine_that_tries_nothing_again_says_so_in_one_line_and_publishes_nothing(
+    engine: Engine, shuffled: list[str], folder: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "dataset"
+    deaths = Deaths(folder, ["EncodeExamples"])
+    with worker_pool(deaths.variables) as elsewhere:
+        flags = [*engine.job_service, *elsewhere, "--environment_cache_millis=1000"]
+        ended = run([*shuffled, TOKENIZER], output, flags)
+    assert deaths.to_be == []
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("embprep: error: the job failed on its engine: ")
+    assert ended.stderr.count("\n") == 1
+    assert not (output / "manifest.json").exists()

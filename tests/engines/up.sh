@@ -12,7 +12,7 @@
 #
 # EMBPREP_ENGINES names another folder than ~/.cache/embprep-engines. EMBPREP_ENGINE_LOGS names a
 # folder that keeps the logs. EMBPREP_FLINK_RESTARTS says how often Flink may restart a job, instead
-# of 5 times.
+# of 5 times; EMBPREP_SPARK_MASTER=local[2,8] has Spark try each task 8 times, instead of once.
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -64,12 +64,11 @@ fetch_program() {
 
 fetch() {
     case "$1" in
-        flink)
-            fetch_jars flink
+        flink | spark)
+            fetch_jars "$1"
             # Starts Python workers in an environment of type PROCESS.
             fetch_program python/container
             ;;
-        spark) fetch_jars spark ;;
         prism) fetch_program go/cmd/prism ;;
     esac
 }
@@ -77,8 +76,7 @@ fetch() {
 check_fetched() {
     local wanted=()
     case "$1" in
-        flink) wanted=("$(jars flink)" "$programs/container") ;;
-        spark) wanted=("$(jars spark)") ;;
+        flink | spark) wanted=("$(jars "$1")" "$programs/container") ;;
         prism) wanted=("$programs/prism") ;;
     esac
     local path
@@ -206,10 +204,11 @@ run_spark() {
     SPARK_LOCAL_IP=127.0.0.1 start jobserver java_main -Xmx1g -cp "$(jars spark)/*" \
         -Dspark.ui.enabled=false -Dspark.local.dir="$folder/tmp" \
         org.apache.beam.runners.spark.SparkJobServerDriver \
-        --spark-master-url="local[2]" \
+        --spark-master-url="${EMBPREP_SPARK_MASTER:-local[2]}" \
         --job-host=localhost --job-port="$job" --artifact-port="$artifacts" --expansion-port=-1 \
         --artifacts-dir="$folder/artifacts"
     wait_for listens "$job"
+    echo "boot=$programs/container"
     echo "job_endpoint=localhost:$job"
 }
 
