@@ -101,13 +101,41 @@ def test_a_task_manager_that_is_killed_in_the_middle_of_a_join_by_hash_changes_n
 def test_an_engine_that_tries_nothing_again_says_so_in_one_line_and_publishes_nothing(
     engine: Engine, shuffled: list[str], folder: Path, tmp_path: Path
 ) -> None:
-    output = tmp_path / "dataset"
     deaths = Deaths(folder, ["EncodeExamples"])
     with worker_pool(deaths.variables) as elsewhere:
         flags = [*engine.job_service, *elsewhere, "--environment_cache_millis=1000"]
-        ended = run([*shuffled, TOKENIZER], output, flags)
+        line = line_of_a_failure([*shuffled, TOKENIZER], tmp_path / "dataset", flags)
     assert deaths.to_be == []
+    assert line.startswith("embprep: error: the job failed on its engine: ")
+
+
+def test_a_worker_process_of_the_local_engine_that_is_killed_fails_the_build(
+    shuffled: list[str], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deaths = Deaths(folder, ["EncodeExamples"])
+    for name, value in deaths.variables.items():
+        monkeypatch.setenv(name, value)
+    flags = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
+    line_of_a_failure([*shuffled, TOKENIZER], tmp_path / "dataset", flags)
+    assert deaths.to_be == []
+
+
+@pytest.mark.by_hand
+def test_spark_finds_a_dead_worker_again_that_is_kept(
+    shuffled: list[str], folder: Path, tmp_path: Path
+) -> None:
+    deaths = Deaths(folder, ["EncodeExamples"])
+    with running("spark", EMBPREP_SPARK_MASTER="local[2,8]") as spark:
+        flags = [*spark.processes(deaths.variables), PLUGIN]
+        line = line_of_a_failure(shuffled, tmp_path / "dataset", flags)
+    assert deaths.to_be == []
+    assert "failed 8 times" in line
+
+
+def line_of_a_failure(arguments: Sequence[str], output: Path, flags: Sequence[str]) -> str:
+    """The one line with which a build fails that publishes nothing."""
+    ended = run(arguments, output, flags)
     assert ended.returncode == 1
-    assert ended.stderr.startswith("embprep: error: the job failed on its engine: ")
-    assert ended.stderr.count("\n") == 1
     assert not (output / "manifest.json").exists()
+    [line] = ended.stderr.splitlines()
+    return line
