@@ -13,7 +13,7 @@ import pytest
 from tests.engines.builds import published, run, start
 from tests.engines.deaths import JOIN_BY_HASH, PLUGIN, STAGES, TOKENIZER, Deaths
 from tests.engines.running import Engine, replaced_task_manager, running, worker_pool
-from tests.faults.job import not_published
+from tests.faults.job import files_of, not_published
 from tests.pipeline.built import Dataset
 from tests.pipeline.test_determinism import assert_same
 
@@ -56,6 +56,15 @@ def check_a_death_in_each_stage(
     assert deaths.to_be == []
     assert_same(here, published(output))
     assert not_published(output) == set()
+
+
+def line_of_a_failure(arguments: Sequence[str], output: Path, flags: Sequence[str]) -> str:
+    """The one line with which a build fails that publishes nothing."""
+    ended = run(arguments, output, flags)
+    assert ended.returncode == 1
+    assert not (output / "manifest.json").exists()
+    [line] = ended.stderr.splitlines()
+    return line
 
 
 def test_a_worker_that_is_killed_in_the_middle_of_each_stage_on_flink_changes_no_byte(
@@ -118,6 +127,7 @@ def test_a_worker_process_of_the_local_engine_that_is_killed_fails_the_build(
     flags = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
     line_of_a_failure([*shuffled, TOKENIZER], tmp_path / "dataset", flags)
     assert deaths.to_be == []
+    assert files_of(tmp_path / "dataset") == set()
 
 
 @pytest.mark.by_hand
@@ -130,12 +140,3 @@ def test_spark_finds_a_dead_worker_again_that_is_kept(
         line = line_of_a_failure(shuffled, tmp_path / "dataset", flags)
     assert deaths.to_be == []
     assert "failed 8 times" in line
-
-
-def line_of_a_failure(arguments: Sequence[str], output: Path, flags: Sequence[str]) -> str:
-    """The one line with which a build fails that publishes nothing."""
-    ended = run(arguments, output, flags)
-    assert ended.returncode == 1
-    assert not (output / "manifest.json").exists()
-    [line] = ended.stderr.splitlines()
-    return line
