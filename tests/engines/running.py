@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,11 +48,18 @@ class Engine(NamedTuple):
         runners = {"flink": "FlinkRunner", "spark": "SparkRunner", "prism": "PortableRunner"}
         return [f"--runner={runners[self.name]}", f"--job_endpoint={self.facts['job_endpoint']}"]
 
-    @property
-    def processes(self) -> list[str]:
-        """The flags of a build whose workers are processes that Flink's task manager starts."""
-        # The program that starts the workers would make them an environment with pip.
-        variables = {"RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT": "1", **_where_python_is()}
+    def processes(self, variables: Mapping[str, str]) -> list[str]:
+        """The flags of a build whose workers are processes that the engine starts.
+
+        Args:
+            variables: what they are to have in their environment too.
+        """
+        variables = {
+            # The program that starts the workers would make them an environment with pip.
+            "RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT": "1",
+            **_where_python_is(),
+            **variables,
+        }
         config = {"command": self.facts["boot"], "env": variables}
         return [
             *self.job_service,
@@ -60,7 +67,7 @@ class Engine(NamedTuple):
             f"--environment_config={json.dumps(config)}",
             # Less than the cluster waits before it starts again what failed: a worker that is
             # kept longer is taken for the new attempt, though it is dead.
-            "--environment_cache_millis=1000",
+            "--environment_cache_millis=200",
         ]
 
     def ask(self, path: str) -> Any:
@@ -83,14 +90,18 @@ def _listens(port: int) -> bool:
 
 
 @contextlib.contextmanager
-def worker_pool() -> Iterator[list[str]]:
-    """Runs Beam's worker pool, a server that starts Python workers; gives the flags to use it."""
+def worker_pool(variables: Mapping[str, str] | None = None) -> Iterator[list[str]]:
+    """Runs Beam's worker pool, a server that starts Python workers; gives the flags to use it.
+
+    Args:
+        variables: what the workers are to have in their environment too.
+    """
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     module = "apache_beam.runners.worker.worker_pool_main"
     process = subprocess.Popen(
         [sys.executable, "-m", module, f"--service_port={port}"],
-        env=os.environ | _where_python_is(),
+        env=os.environ | _where_python_is() | dict(variables or {}),
         stderr=subprocess.DEVNULL,
         # A group of its own, which its workers are in too.
         start_new_session=True,
@@ -113,10 +124,14 @@ def worker_pool() -> Iterator[list[str]]:
 
 
 @contextlib.contextmanager
-def running(name: str) -> Iterator[Engine]:
-    """Runs an engine for as long as the block takes."""
+def running(name: str, **settings: str) -> Iterator[Engine]:
+    """Runs an engine for as long as the block takes; settings are variables for ``up.sh``."""
     process = subprocess.Popen(
-        [str(UP), name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [str(UP), name],
+        env=os.environ | settings,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdin is not None
     assert process.stdout is not None
@@ -136,21 +151,45 @@ def running(name: str) -> Iterator[Engine]:
         process.wait(30)
 
 
-def worker_processes(engine: Engine) -> list[int]:
-    """The Python workers that Flink's task manager has started, and that are alive."""
-    parents, workers = {}, []
-    for folder in Path("/proc").glob("[0-9]*"):
+def processes_below(process: int) -> list[int]:
+    """The living processes that one has started, and those that these have, parents first."""
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            parents[int(folder.name)] = int(
-                (folder / "stat").read_text().rpartition(")")[2].split()[1]
-            )
-            if b"apache_beam.runners.worker.sdk_worker_main" in (folder / "cmdline").read_bytes():
-                workers.append(int(folder.name))
-    above = int(engine.facts["taskmanager"])
-    return [worker for worker in workers if above in _ancestors(worker, parents)]
+            state, parent, *_ = stat.read_text().rpartition(")")[2].split()
+            if state != "Z":
+                children.setdefault(int(parent), []).append(int(stat.parent.name))
+    found = list(children.get(process, []))
+    for one in found:
+        found += children.get(one, [])
+    return found
 
 
-def _ancestors(process: int, parents: dict[int, int]) -> Iterator[int]:
-    while process in parents:
-        process = parents[process]
-        yield process
+@contextlib.contextmanager
+def replaced_task_manager(flink: Engine) -> Iterator[None]:
+    """Kills Flink's task manager with all its workers, and lets a new one join the cluster.
+
+    The new one runs for as long as the block takes.
+    """
+    lost = int(flink.facts["taskmanager"])
+    command = Path(f"/proc/{lost}/cmdline").read_bytes().split(b"\0")[:-1]
+    folder = os.readlink(f"/proc/{lost}/cwd")
+    for process in [lost, *processes_below(lost)]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    new = subprocess.Popen(
+        command,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        new.terminate()
+        try:
+            new.wait(20)
+        except subprocess.TimeoutExpired:
+            new.kill()
+            new.wait()

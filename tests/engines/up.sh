@@ -11,7 +11,8 @@
 # modules against its checksum database; running needs no network. Needs Java 17 and Maven, or Go.
 #
 # EMBPREP_ENGINES names another folder than ~/.cache/embprep-engines. EMBPREP_ENGINE_LOGS names a
-# folder that keeps the logs.
+# folder that keeps the logs. EMBPREP_FLINK_RESTARTS says how often Flink may restart a job, instead
+# of 5 times; EMBPREP_SPARK_MASTER=local[2,8] has Spark try each task 8 times, instead of once.
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -63,12 +64,11 @@ fetch_program() {
 
 fetch() {
     case "$1" in
-        flink)
-            fetch_jars flink
+        flink | spark)
+            fetch_jars "$1"
             # Starts Python workers in an environment of type PROCESS.
             fetch_program python/container
             ;;
-        spark) fetch_jars spark ;;
         prism) fetch_program go/cmd/prism ;;
     esac
 }
@@ -76,8 +76,7 @@ fetch() {
 check_fetched() {
     local wanted=()
     case "$1" in
-        flink) wanted=("$(jars flink)" "$programs/container") ;;
-        spark) wanted=("$(jars spark)") ;;
+        flink | spark) wanted=("$(jars "$1")" "$programs/container") ;;
         prism) wanted=("$programs/prism") ;;
     esac
     local path
@@ -104,12 +103,16 @@ choose_ports() {
 }
 
 processes=()
+# Those without which the engine is none.
+needed=()
 reader=""
 
 # start NAME COMMAND ...: in the background, with a log of its own.
 start() {
     "${@:2}" >"$logs/$1.log" 2>&1 </dev/null &
     processes+=("$!")
+    # The job manager waits for another one.
+    if [[ "$1" != taskmanager ]]; then needed+=("$!"); fi
 }
 
 # Ends what was started, by its own ids, the last first.
@@ -174,7 +177,8 @@ run_flink() {
     local classes
     classes="$(jars flink)/*"
     mkdir -p "$folder/tmp" "$folder/blobs" "$folder/conf"
-    sed "s#@RPC@#$rpc#; s#@REST@#$rest#; s#@FOLDER@#$folder#" "$here/flink/config.yaml" \
+    sed "s#@RPC@#$rpc#; s#@REST@#$rest#; s#@FOLDER@#$folder#;
+        s#@RESTARTS@#${EMBPREP_FLINK_RESTARTS:-5}#" "$here/flink/config.yaml" \
         >"$folder/conf/config.yaml"
     local runtime="org.apache.flink.runtime"
     start jobmanager java_main -Xmx384m -cp "$classes" \
@@ -200,10 +204,11 @@ run_spark() {
     SPARK_LOCAL_IP=127.0.0.1 start jobserver java_main -Xmx1g -cp "$(jars spark)/*" \
         -Dspark.ui.enabled=false -Dspark.local.dir="$folder/tmp" \
         org.apache.beam.runners.spark.SparkJobServerDriver \
-        --spark-master-url="local[2]" \
+        --spark-master-url="${EMBPREP_SPARK_MASTER:-local[2]}" \
         --job-host=localhost --job-port="$job" --artifact-port="$artifacts" --expansion-port=-1 \
         --artifacts-dir="$folder/artifacts"
     wait_for listens "$job"
+    echo "boot=$programs/container"
     echo "job_endpoint=localhost:$job"
 }
 
@@ -235,7 +240,7 @@ trap stop EXIT
 trap 'exit 143' INT TERM
 "run_$engine"
 echo "ready"
-# Ends when whoever started it closes the pipe or is gone, and also when a process of the engine is.
+# Ends when whoever started it closes the pipe or is gone, and also when the engine is.
 cat <&0 >/dev/null &
 reader="$!"
-wait -n "$reader" "${processes[@]}" || true
+wait -n "$reader" "${needed[@]}" || true
