@@ -25,7 +25,7 @@ def share_freed_memory() -> None:
     For a process with a bound on its memory. Arrow and each of gRPC's threads would keep what
     they have freed for themselves, which in the end is several times what is in use.
     """
-    import pyarrow as pa
+    import pyarrow as pa  # takes time that not every command has to take
 
     keep_freed_memory()
     _mallopt(_ARENA_MAX, 2)

@@ -7,16 +7,21 @@ it, and when it is told to.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
 import time
+
+import pyarrow as pa
 
 from pipeline.allocators import share_freed_memory
 
 _LOOK_SECONDS = 0.5
 _GRACE_SECONDS = 2.0
 _KEPT_SECONDS = 2
+_COLLECT_SECONDS = 4.0
+_LARGE_BYTES = 128 << 20
 
 
 def main(parent: int, stop: str) -> None:
@@ -38,10 +43,24 @@ def main(parent: int, stop: str) -> None:
 
 def _watch(parent: int, stop: str) -> None:
     # The system gives a process whose parent is gone another one.
+    collected = time.monotonic()
     while os.getppid() == parent:
         if os.path.exists(stop):
             # Most are told by the engine as well, and end in good order before this.
             time.sleep(_GRACE_SECONDS)
             break
         time.sleep(_LOOK_SECONDS)
+        if time.monotonic() > collected + _COLLECT_SECONDS:
+            _collect_large()
+            collected = time.monotonic()
     os._exit(0)
+
+
+def _collect_large() -> None:
+    """Frees what Beam's finished stages refer to in circles, if blocks are among it.
+
+    Python looks for such circles by the number of objects, and a block of hundreds of megabytes is
+    one of them.
+    """
+    if pa.total_allocated_bytes() > _LARGE_BYTES:
+        gc.collect()
