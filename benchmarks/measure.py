@@ -36,11 +36,13 @@ class Measured(NamedTuple):
             lived for less than a tenth of a second may be left out. None where there is no /proc
             to read the sizes from.
         last_line: the last line of its standard output.
+        process_peaks: the largest resident size of each process, its own first.
     """
 
     seconds: float
     peak_bytes: int | None
     last_line: str
+    process_peaks: tuple[int, ...] = ()
 
 
 def run_program(command: Sequence[str]) -> Measured:
@@ -70,7 +72,8 @@ def run_program(command: Sequence[str]) -> Measured:
         if code:
             shown = "\n".join([*lines, *_lines(errors)][-_SHOWN_LINES:])
             raise ProgramError(f"{' '.join(command)} ended with {code}:\n{shown}")
-    return Measured(seconds, watch.peak_bytes(), lines[-1] if lines else "")
+    peaks = watch.peaks()
+    return Measured(seconds, sum(peaks) or None, lines[-1] if lines else "", peaks)
 
 
 def _lines(file: IO[bytes]) -> list[str]:
@@ -103,11 +106,11 @@ class _TreeWatch(threading.Thread):
         self._stopped.set()
         self.join()
 
-    def peak_bytes(self) -> int | None:
+    def peaks(self) -> tuple[int, ...]:
         # Between its fork and its exec a child shows the size of its parent. So the last size
         # counts, and that of a child that was seen only once may be its parent's.
-        counted = (self._peaks.get(member, 0) for member in self._seen_again)
-        return sum(counted) or None
+        children = sorted(self._seen_again - {self._process})
+        return tuple(self._peaks.get(member, 0) for member in (self._process, *children))
 
 
 def family(process: int) -> list[int]:

@@ -6,7 +6,8 @@ from pipeline.config import BuildConfig
 from transforms.find_vectors import AUTO, BROADCAST, SHUFFLE
 from transforms.storage import read_file
 
-# With so many a worker that has the whole vocabulary took 1.1 to 1.5 GB.
+# With so many a worker that has the whole vocabulary takes 0.9 GB, with ten million 2.9 GB; what
+# --fallback looks up comes on top. It is faster than the other way by a fourth.
 _MOST_BROADCAST_TOKENS = 2_000_000
 
 _BYTES_OF_COUNTS = 16 << 20

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks.data import glove_text, lines_of, vocabulary_of_first
 from benchmarks.measure import family
 from tests.formats.vectors.fasttext_models import Sample
 
@@ -120,3 +121,20 @@ def test_a_fasttext_model_of_350_mb_is_joined_in_bounded_memory(
     peaks = _peaks(repository, *arguments, "--oov=subword")
     # One process without the model, which would come on top.
     assert max(peaks) < BOUND_MB, peaks
+
+
+@needs_proc
+def test_a_vocabulary_of_a_million_tokens_is_joined_in_bounded_memory(
+    tmp_path: Path, repository: Path
+) -> None:
+    tokens = 1_000_000
+    corpus = lines_of(tmp_path, vocabulary_of_first(tmp_path, tokens), tokens // 20)
+    vectors = glove_text(tmp_path, tokens, 8)
+    arguments = [f"--corpus=train={corpus}", f"--vectors={vectors}", f"--output={tmp_path / 'out'}"]
+    flags = ("--label_column=", "--join=shuffle")
+    workers = ("--direct_num_workers=2", "--direct_running_mode=multi_processing")
+    # The first is the engine, which keeps what it groups.
+    _, *peaks = _peaks(repository, *arguments, *flags, *workers)
+    assert len([peak for peak in peaks if peak > 100]) == 2
+    # Some 640 MB, and 80 bytes for each further token; with one bundle a worker it were 975 MB.
+    assert max(peaks) < 800, peaks
