@@ -8,7 +8,7 @@ import itertools
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, wait
 from typing import Any
 
 from apache_beam.metrics import monitoring_infos
@@ -18,6 +18,7 @@ from apache_beam.runners.portability.fn_api_runner.fn_runner import (
     BundleManager,
     ParallelBundleManager,
 )
+from apache_beam.utils.thread_pool_executor import shared_unbounded_instance
 
 _BUNDLE_BYTES = 64 << 20
 # Into how many parts for each worker groups are divided before bundles are made of them.
@@ -55,19 +56,24 @@ class BoundedBundles(ParallelBundleManager):
             results = []
             while not failed.is_set():
                 try:
-                    results.append(manager.process_bundle(bundles.popleft(), *arguments))
+                    bundle = bundles.popleft()
                 except IndexError:
                     break
-                except BaseException:
-                    failed.set()
-                    raise
+                results.append(manager.process_bundle(bundle, *arguments))
             return results
 
-        handlers = self.bundle_context_manager.worker_handlers
-        with ThreadPoolExecutor(len(handlers)) as executor:
-            done = list(itertools.chain.from_iterable(executor.map(work, handlers)))
-        splits = [split for _, of_bundle in done for split in of_bundle]
-        return functools.reduce(_merge, [result for result, _ in done]), splits
+        results = []
+        # Its threads are not waited for, since a worker that is only starting may never answer.
+        with shared_unbounded_instance() as executor:
+            handlers = self.bundle_context_manager.worker_handlers
+            working = [executor.submit(work, handler) for handler in handlers]
+            done, others = wait(working, return_when=FIRST_EXCEPTION)
+            if others:
+                failed.set()
+            for worker in done:
+                results += worker.result()
+        splits = [split for _, of_bundle in results for split in of_bundle]
+        return functools.reduce(_merge, [result for result, _ in results]), splits
 
     def _manager_of(self, handler: Any) -> BundleManager:
         # Beam's would take the next worker in turn, whether it has a bundle or not.
