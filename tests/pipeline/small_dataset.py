@@ -125,7 +125,11 @@ Put = Callable[[str, bytes], tuple[int, str]]
 
 
 def _put_vocabulary(parts: Parts, put: Put) -> m.VocabularyInfo:
-    tokens = parts.table.column("token") if parts.tokens is None else pa.array(parts.tokens)
+    tokens = (
+        parts.table.column("token").combine_chunks()
+        if parts.tokens is None
+        else pa.array(parts.tokens)
+    )
     table = io.BytesIO()
     write_vocabulary_table(table, parts.table)
     text_path, table_path = paths.vocabulary_text_path(RUN), paths.vocabulary_table_path(RUN)
