@@ -184,9 +184,11 @@ def _finish(
     summaries: Iterable[CorpusSummary],
     splits: Collection[str],
 ) -> Any:
+    of_parts = list(totals)
     for summary in summaries:
         expected = sum(number for split, number in summary.tokens.items() if split in splits)
-        demand_all("corpus: tokens to be counted", expected, sum(totals))
+        demand_all("corpus: tokens to be counted", expected, sum(of_parts))
+    demand_all("corpus: parts of the counted tokens", len(of_parts), len(counts))
     merged = pa.Table.from_batches(counts, schema=VOCABULARY)
     if given:
         [listed] = extra

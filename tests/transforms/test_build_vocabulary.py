@@ -16,6 +16,7 @@ from formats.errors import DataError
 from pipeline.engine import error_of_worker
 from transforms import build_vocabulary
 from transforms.build_vocabulary import BuildVocabulary, CountTokens
+from transforms.summarise_corpus import CorpusSummary
 
 
 def tokens(*rows: str, split: str = "train") -> Any:
@@ -59,6 +60,8 @@ def build(check: Callable[[Any], None], **options: Any) -> None:
         if name in options:
             block = pa.record_batch([pa.array(options[name], pa.string())], ["token"])
             options[name] = pipeline | name >> beam.Create([block])
+    if "summary" in options:
+        options["summary"] = pipeline | "Summary" >> beam.Create(options["summary"])
     # In parts, as they come from large corpora.
     parts = [counts.slice(first, 3) for first in range(0, counts.num_rows, 3)]
     created = pipeline | beam.Create(parts).with_output_types(pa.RecordBatch)
@@ -129,6 +132,21 @@ def test_vector_tokens_come_behind_in_their_order() -> None:
 def test_a_given_vocabulary_is_counted_and_kept() -> None:
     given = ["[PAD]", "[UNK]", "new", "b", "영화"]
     build(equals([*RESERVED, ("new", 0), ("b", 2), ("영화", 3)]), given=given)
+
+
+def build_with_summary(tokens: dict[str, int]) -> None:
+    summary = CorpusSummary([], {}, {}, tokens)
+    build(lambda blocks: None, summary=[summary], splits=["train", "test"])
+
+
+def test_counts_of_fewer_or_more_tokens_than_the_corpus_has_fail_the_job() -> None:
+    build_with_summary({"train": 15, "test": 5, "validation": 7})
+    for train in (14, 16):
+        with pytest.raises((RuntimeError, DataError)) as failure:
+            build_with_summary({"train": train, "test": 5, "validation": 7})
+        error = error_of_worker(failure.value)
+        assert isinstance(error, DataError)
+        assert f"corpus: tokens to be counted: expected {train + 5}, found 20;" in str(error)
 
 
 def test_an_empty_vocabulary_fails_the_job() -> None:
